@@ -1,0 +1,385 @@
+"""The app: loads a project, builds its parts and connects them. The only place where anything is wired.
+
+app = App.load(__file__)          settings, prompts, models, database are found from the project's folder
+@app.step / @app.action / @app.workflow / app.prompt(...)
+async with app.running():         a worker in this process
+    handle = await app.start(answer_ticket, ticket_id="t-17")
+"""
+
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
+
+from roadworthy.calls import Output, Pipeline
+from roadworthy.db import Database, require_current, upgrade
+from roadworthy.errors import ConfigurationError, Fault, NotFound, SettingsError, did_you_mean
+from roadworthy.models import Models
+from roadworthy.prompts import Prompts, Version, load_prompts
+from roadworthy.prompts import store as prompt_store
+from roadworthy.records import Clock, Ids, RandomIds, SystemClock
+from roadworthy.settings import Settings, find_root
+from roadworthy.telemetry import Scrubber, Telemetry
+from roadworthy.workflows import (
+    Action,
+    Batches,
+    Doorbell,
+    Handle,
+    OnError,
+    Parts,
+    Prompt,
+    Retry,
+    Runs,
+    Scheduler,
+    StepFunction,
+    Worker,
+    Workflow,
+    action_of,
+    as_json,
+    call_child,
+    current_run,
+    fan_out,
+    sleep,
+    step_of,
+    wait_for_signal,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+AnyFunction = Callable[P, Coroutine[Any, Any, R]] | Callable[P, R]
+
+
+class App:
+    """A project, ready to be used. Make it with `App.load`."""
+
+    def __init__(
+        self, settings: Settings, prompts: Prompts, *, clock: Clock | None = None, ids: Ids | None = None
+    ) -> None:
+        self.settings = settings
+        self.prompts = prompts
+        self.clock = clock or SystemClock()
+        self._ids = ids or RandomIds(self.clock)
+        self._doorbell = Doorbell()
+        self._workflows: dict[str, Workflow[..., Any]] = {}
+        self._functions: dict[str, Callable[..., Any]] = {}
+        self._asked: dict[str, Prompt[Any]] = {}
+        self._worker: Worker | None = None
+
+    @classmethod
+    def load(
+        cls,
+        place: str | Path,
+        *,
+        environment: str | None = None,
+        overrides: Mapping[str, Any] | None = None,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+    ) -> "App":
+        """The app of the project around `place`: pass `__file__` from a module of the project, or its folder.
+
+        `overrides` replace single settings by dotted key, for tests and tools.
+        Raises `SettingsError`, `PromptError`.
+        """
+        start = Path(place).resolve()
+        root = find_root(start if start.is_dir() else start.parent)
+        settings = Settings.load(root, environment=environment, overrides=overrides)
+        return cls(settings, load_prompts(settings.path(settings.project.prompts_dir)), clock=clock, ids=ids)
+
+    # What a project declares
+
+    @overload
+    def step(self, function: Callable[P, Coroutine[Any, Any, R]]) -> StepFunction[P, R]: ...
+    @overload
+    def step(self, function: Callable[P, R]) -> StepFunction[P, R]: ...
+    @overload
+    def step(
+        self,
+        *,
+        name: str | None = None,
+        retry: Retry | None = None,
+        timeout_seconds: float | None = None,
+        latency_budget_seconds: float | None = None,
+    ) -> "StepDecorator": ...
+    def step(self, function: Any = None, **options: Any) -> Any:
+        """Make a function a step: it finishes once, and its result is kept."""
+        if function is not None:
+            return step_of(function)
+        return partial(step_of, **options)
+
+    @overload
+    def action(self, function: Callable[P, Coroutine[Any, Any, R]]) -> Action[P, R]: ...
+    @overload
+    def action(self, function: Callable[P, R]) -> Action[P, R]: ...
+    @overload
+    def action(
+        self,
+        *,
+        name: str | None = None,
+        irreversible: bool = False,
+        retry: Retry | None = None,
+        timeout_seconds: float | None = None,
+        latency_budget_seconds: float | None = None,
+    ) -> "ActionDecorator": ...
+    def action(self, function: Any = None, **options: Any) -> Any:
+        """Make a function an action: a step that changes something outside, done once under its `key`."""
+        if function is not None:
+            return action_of(function)
+        return partial(action_of, **options)
+
+    @overload
+    def workflow(self, function: Callable[P, Coroutine[Any, Any, R]]) -> Workflow[P, R]: ...
+    @overload
+    def workflow(
+        self,
+        *,
+        name: str | None = None,
+        timeout_seconds: float | None = None,
+        latency_budget_seconds: float | None = None,
+    ) -> "WorkflowDecorator": ...
+    def workflow(self, function: Any = None, **options: Any) -> Any:
+        """Make an async function a workflow: its runs survive crashes at every step."""
+        if function is None:
+            return partial(self.workflow_of, **options)
+        return self.workflow_of(function)
+
+    def workflow_of(self, function: Callable[P, Coroutine[Any, Any, R]], **options: Any) -> Workflow[P, R]:
+        """Register a workflow under its own name. Raises `ConfigurationError` when the name is taken."""
+        workflow = Workflow(function, call=self._call_workflow, **options)
+        if workflow.name in self._workflows:
+            raise ConfigurationError(
+                f"There are two workflows named {workflow.name!r}.", hint="Give one of them another name."
+            )
+        self._workflows[workflow.name] = workflow
+        return workflow
+
+    def prompt(self, prompt_id: str, *, output: type[T] = str) -> Prompt[T]:
+        """A prompt of the project as a function; `output` is what its answers are checked against.
+
+        Raises `NotFound` when there is no such prompt, `ConfigurationError` when no route serves it.
+        """
+        self.version(prompt_id)
+        made: Prompt[T] = Prompt(
+            prompt_id,
+            Output(output),
+            pipeline=lambda: self.pipeline,
+            version=lambda: self.version(prompt_id),
+            route=lambda workflow: self._route(prompt_id, workflow),
+        )
+        self._asked[prompt_id] = made
+        return made
+
+    async def map(
+        self,
+        target: Workflow[[Item], R] | StepFunction[[Item], R],
+        items: Sequence[Item],
+        *,
+        limit: int = 50,
+        on_error: OnError = "raise",
+    ) -> list[R]:
+        """Apply a workflow (one child run an item) or a step to each item; results in the items' order.
+
+        `limit` bounds how many steps run at once. With `on_error="collect"` a failed item gives its
+        `StepFailed` instead of a result.
+        """
+        return await fan_out(target, items, limit=limit, on_error=on_error)
+
+    sleep = staticmethod(sleep)
+    wait_for_signal = staticmethod(wait_for_signal)
+
+    # The parts
+
+    @cached_property
+    def telemetry(self) -> Telemetry:
+        """Spans, events, logs; knows every secret, so that none gets into them."""
+        scrubber = Scrubber()
+        for model in self.settings.models.values():
+            if (secret := self.settings.secret(model)) is not None:
+                scrubber.register(secret.get_secret_value())
+        password = self.database.url.password
+        if password:
+            scrubber.register(str(password))
+        return Telemetry(self.settings.telemetry, environment=self.settings.environment, scrubber=scrubber)
+
+    @cached_property
+    def database(self) -> Database:
+        """The one database, as the settings name it."""
+        chosen = self.settings.database
+        return Database(
+            chosen.url,
+            durability=chosen.durability,
+            pool_size=chosen.pool_size,
+            busy_timeout_seconds=chosen.busy_timeout_seconds,
+            connect_timeout_seconds=chosen.connect_timeout_seconds,
+        )
+
+    @cached_property
+    def models(self) -> Models:
+        """The models of the settings."""
+        return Models(self.settings, self._functions)
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """What makes the calls."""
+        return Pipeline(
+            settings=self.settings,
+            models=self.models,
+            database=self.database,
+            telemetry=self.telemetry,
+            clock=self.clock,
+            ids=self._ids,
+        )
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Start, find, cancel, resume and replay runs."""
+        return Runs(self._parts, self._workflows, self._doorbell)
+
+    @cached_property
+    def batches(self) -> Batches:
+        """Runs over the lines of a file."""
+        return Batches(self._parts, self.runs, self._doorbell)
+
+    @cached_property
+    def _parts(self) -> Parts:
+        return Parts(self.settings, self.database, self.clock, self._ids, self.telemetry)
+
+    @property
+    def workflows(self) -> Mapping[str, Workflow[..., Any]]:
+        """The workflows declared so far, by name."""
+        return self._workflows
+
+    def version(self, prompt_id: str) -> Version:
+        """The version of a prompt that serves here: the one the settings name, else the newest label."""
+        chosen = self.settings.prompts.get(prompt_id)
+        return self.prompts.get(prompt_id).version(chosen.version if chosen else None)
+
+    # Using it
+
+    def open(self) -> None:
+        """Make the database ready: the embedded one is brought up to date, a server's must be already.
+
+        Registers the prompts' versions.
+        Raises `SchemaError`, `DatabaseError`, `PromptError`, `SettingsError`.
+        """
+        if self.database.is_sqlite:
+            upgrade(self.database)
+        else:
+            require_current(self.database)
+        self.check()
+        now_ms, environment = self.clock.now_ms(), self.settings.environment
+        versions = self.prompts.all_versions()
+        self.database.write_now(lambda tx: prompt_store.register_all(tx, versions, environment, now_ms))
+
+    def check(self) -> None:
+        """Check the settings against the code: names of workflows and prompts. Raises `SettingsError`."""
+        faults: list[Fault] = []
+        if self._workflows:
+            named = [(f"workflows.{name}", name) for name in self.settings.workflows]
+            named += [
+                (f"schedules.{name}.workflow", one.workflow) for name, one in self.settings.schedules.items()
+            ]
+            for key, name in named:
+                if name not in self._workflows:
+                    hint = did_you_mean(name, self._workflows)
+                    faults.append(Fault(f"[{key}]: there is no workflow {name!r}. {hint}".rstrip(), key=key))
+        for prompt_id, chosen in self.settings.prompts.items():
+            try:
+                self.prompts.get(prompt_id).version(chosen.version)
+            except NotFound as error:
+                faults.append(Fault(f"[prompts.{prompt_id}]: {error}", key=f"prompts.{prompt_id}"))
+        if faults:
+            raise SettingsError(faults)
+
+    @asynccontextmanager
+    async def running(
+        self, *, work: bool = True, patience_seconds: float | None = None
+    ) -> AsyncGenerator["App"]:
+        """The app, open; with `work`, this process executes runs. Closes everything at the end."""
+        self.open()
+        if work:
+            scheduler = Scheduler(self._parts, self.settings.schedules, self.runs, self._doorbell)
+            self._worker = Worker(self._parts, self._workflows, self._doorbell, scheduler=scheduler)
+        try:
+            if self._worker is not None:
+                await self._worker.start()
+            yield self
+        finally:
+            await self._close(patience_seconds)
+
+    async def start(self, workflow: Workflow[P, R], *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
+        """Start a run with typed arguments; `app.runs.start` takes JSON, keys and tags."""
+        given = as_json(workflow.signature.bind(args, kwargs), f"The input of workflow {workflow.name!r}")
+        return cast("Handle[R]", await self.runs.start(workflow, given))
+
+    async def _close(self, patience_seconds: float | None) -> None:
+        try:
+            if self._worker is not None:
+                await self._worker.stop(patience_seconds=patience_seconds)
+        finally:
+            self._worker = None
+            if "models" in self.__dict__:
+                await self.models.close()
+            self.telemetry.close()
+            self.database.close()
+            for name in ("database", "models", "pipeline", "runs", "batches", "_parts", "telemetry"):
+                self.__dict__.pop(name, None)
+            self._doorbell = Doorbell()  # the next use may be on another event loop
+
+    def _route(self, prompt_id: str, workflow: str | None) -> str:
+        asked = self.version(prompt_id).settings.route
+        route = self.settings.route_for(prompt_id, workflow) or asked
+        if route is None:
+            raise ConfigurationError(
+                f"No route serves prompt {prompt_id!r}.",
+                hint=f"Add [routes.default] with models = [...], or [prompts.{prompt_id}] with route = ...",
+            )
+        if route not in self.settings.routes:
+            raise ConfigurationError(
+                f"Prompt {prompt_id!r} asks for route {route!r}, which the settings do not have.",
+                hint=did_you_mean(route, self.settings.routes),
+            )
+        return route
+
+    async def _call_workflow(self, workflow: Workflow[..., Any], arguments: dict[str, Any]) -> Any:
+        if current_run.get() is not None:
+            return await call_child(workflow, arguments)
+        handle = await self.runs.start(
+            workflow, as_json(arguments, f"The input of workflow {workflow.name!r}")
+        )
+        return await handle.result()
+
+
+class StepDecorator(Protocol):
+    """What `app.step(...)` with options returns; declared for type checkers."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> StepFunction[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> StepFunction[P, R]: ...
+    def __call__(self, function: Any, /) -> Any:
+        """Declare the function."""
+        ...
+
+
+class ActionDecorator(Protocol):
+    """What `app.action(...)` with options returns; declared for type checkers."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Action[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Action[P, R]: ...
+    def __call__(self, function: Any, /) -> Any:
+        """Declare the function."""
+        ...
+
+
+class WorkflowDecorator(Protocol):
+    """What `app.workflow(...)` with options returns; declared for type checkers."""
+
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]:
+        """Declare the function."""
+        ...

@@ -1,0 +1,197 @@
+"""The record of a call: its rows in the database, its events, and what its spans say.
+
+A failed attempt is stored at once; a valid answer in the transaction that ends its step, or in its own.
+Texts of providers and models are cleaned before they become a column; secrets are removed from what a failure
+left behind.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from roadworthy.calls import store
+from roadworthy.calls.answer import Answer
+from roadworthy.calls.attempt import Attempt, AttemptStatus
+from roadworthy.calls.call import CallStatus, Progress
+from roadworthy.db import Database
+from roadworthy.errors import DatabaseError, RoadworthyError
+from roadworthy.records import Clock, Usage
+from roadworthy.telemetry import Span, Telemetry
+from roadworthy.telemetry.failures import kind_of
+
+_SWEEP_SECONDS = 60.0
+_CANCELLED_SECONDS = 5.0
+"""How long a cancelled call waits for its record; the write itself goes on."""
+
+_log = logging.getLogger("roadworthy.calls")
+
+
+class Recorder:
+    """Stores calls and reports their events. One for a project."""
+
+    def __init__(self, *, database: Database, telemetry: Telemetry, clock: Clock) -> None:
+        self._database = database
+        self._telemetry = telemetry
+        self._clock = clock
+        self._swept: float | None = None
+
+    async def sweep(self) -> None:
+        """Close calls whose process died, now and then: those that run although their time is long up."""
+        now = self._clock.monotonic()
+        if self._swept is None or now - self._swept >= _SWEEP_SECONDS:
+            self._swept = now
+            now_ms = self._clock.now_ms()
+            await self._write(lambda tx: store.close_overdue(tx, now_ms))
+
+    def attempt_ended(self, progress: Progress, attempt: Attempt, span: Span) -> None:
+        """Report an attempt that has just ended."""
+        response, error = attempt.response, attempt.error
+        kind = attempt.error_kind
+        span.set(
+            status=attempt.status,
+            error_kind=kind,
+            http_status=attempt.http_status,
+            response_model=attempt.served_model if response is not None else None,
+            response_id=attempt.provider_request_id,
+            finish_reason=response.finish_reason if response is not None else None,
+            usage=attempt.usage,
+            cost_usd=attempt.cost_usd,
+            cost_source=attempt.cost_source or None,
+            temperature=attempt.request.temperature,
+            max_tokens=attempt.request.max_tokens,
+            seed=attempt.request.seed,
+        )
+        about: dict[str, Any] = {
+            "call_id": progress.id,
+            "run_id": progress.call.run_id,
+            "step_id": progress.call.step_id,
+            "number": attempt.number,
+            "reason": attempt.reason,
+            "model": attempt.target.name,
+            "provider": attempt.target.provider,
+            "duration_seconds": attempt.duration_seconds,
+            "cost_usd": attempt.cost_usd,
+            **_tokens(attempt.usage),
+        }
+        if attempt.status is AttemptStatus.SUCCEEDED and response is not None:
+            about |= {"provider_model": attempt.served_model, "finish_reason": response.finish_reason}
+            self._telemetry.emit("attempt.finished", **about)
+        else:
+            about |= {"error_kind": kind, "http_status": attempt.http_status}
+            self._telemetry.emit("attempt.failed", error=error, **about)
+
+    async def so_far(self, progress: Progress) -> None:
+        """Store what has ended; the call itself goes on."""
+        await self._write(self._rows(progress))
+        progress.stored = len(progress.attempts)
+
+    async def succeeded(self, progress: Progress, answer: Answer[Any]) -> None:
+        """Store a call that has its answer, or have it stored with the step."""
+        progress.status = CallStatus.SUCCEEDED
+        write = self._rows(progress, answer)
+        if progress.call.commit is not None:
+            progress.call.commit(write)
+        else:
+            await self._write(write)
+        self._telemetry.emit(
+            "call.finished",
+            **_about(progress),
+            rung=answer.rung,
+            model=answer.model,
+            provider=progress.last.target.provider,
+            duration_seconds=answer.latency_seconds,
+        )
+
+    async def failed(self, progress: Progress, error: BaseException) -> None:
+        """Store a call that ends without an answer."""
+        cancelled = isinstance(error, asyncio.CancelledError)
+        progress.status = CallStatus.CANCELLED if cancelled else CallStatus.FAILED
+        write = self._rows(progress, error=error)
+        if cancelled:
+            await self._write_on_leaving(write, progress.id)
+        elif not isinstance(error, DatabaseError):  # which has waited for the database long enough
+            await self._write(write)
+        self._telemetry.emit(
+            "call.failed",
+            error=error,
+            **_about(progress),
+            error_kind=_kind(error),
+            duration_seconds=progress.duration_seconds,
+        )
+
+    def _rows(
+        self, progress: Progress, answer: Answer[Any] | None = None, error: BaseException | None = None
+    ) -> Callable[[sa.Connection], None]:
+        """The write that brings the database up to where the call is now."""
+        call, now_ms = progress.call, self._clock.now_ms()
+        scrub = self._telemetry.scrubber.scrub
+        ended = progress.status is not CallStatus.RUNNING
+        row = store.CallRow(
+            progress,
+            status=progress.status,
+            rung=answer.rung if answer is not None else None,
+            model=answer.model if answer is not None else None,
+            provider=progress.last.target.provider if answer is not None else None,
+            error_kind=_kind(error) if error is not None else None,
+            error_message=scrub(_text(error)) if error is not None else None,
+            finished_at=now_ms if ended else None,
+        )
+        attempts, fresh = list(progress.attempts), progress.attempts[progress.stored :]
+        first = not progress.stored
+
+        def write(tx: sa.Connection) -> None:
+            if first and call.step_id is not None and (call.step_attempt or 0) > 1:
+                store.close_of_earlier(tx, progress.call, now_ms)
+            store.record(tx, row, attempts, fresh, scrub)
+
+        return write
+
+    async def _write(self, work: Callable[[sa.Connection], Any]) -> None:
+        # A transaction that was begun is waited for: its outcome must be known before the call goes on.
+        await asyncio.shield(self._database.write(work))
+
+    async def _write_on_leaving(self, work: Callable[[sa.Connection], Any], call_id: str) -> None:
+        """The same for a call that is cancelled, which nothing may turn into another error."""
+        try:
+            async with asyncio.timeout(_CANCELLED_SECONDS):
+                await self._write(work)
+        except (DatabaseError, TimeoutError) as error:
+            _log.warning("cancelled call %s could not be recorded in time", call_id, exc_info=error)
+
+
+def _kind(error: BaseException) -> str:
+    return "cancelled" if isinstance(error, asyncio.CancelledError) else kind_of(error)
+
+
+def _text(error: BaseException) -> str:
+    if isinstance(error, asyncio.CancelledError):
+        return "The call was cancelled: its run was stopped, or its time was up."
+    return error.message if isinstance(error, RoadworthyError) else f"{type(error).__name__}: {error}"
+
+
+def _about(progress: Progress) -> dict[str, Any]:
+    call = progress.call
+    return {
+        "call_id": progress.id,
+        "run_id": call.run_id,
+        "step_id": call.step_id,
+        "prompt_id": call.version.prompt_id,
+        "prompt_version": call.version.label,
+        "prompt_hash": call.version.content_hash,
+        "route": call.route,
+        "attempts": len(progress.attempts),
+        "cost_usd": progress.cost_usd,
+        **_tokens(progress.usage),
+    }
+
+
+def _tokens(usage: Usage) -> dict[str, int]:
+    return {
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+    }

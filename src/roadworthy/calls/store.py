@@ -1,0 +1,230 @@
+"""The SQL of calls: a call's row, its attempts, and what was sent and received.
+
+What every call runs is prepared; what is for people to look at is ordinary SQLAlchemy. Every write may run
+twice with the same effect.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from roadworthy.calls.attempt import Attempt, AttemptStatus
+from roadworthy.calls.call import Call, CallStatus, Progress
+from roadworthy.db import Prepared, insert_once, pack, unpack
+from roadworthy.db.tables.calls import call_attempts, call_payloads, calls
+from roadworthy.db.tables.workflows import runs
+from roadworthy.errors import InvalidInput, RoadworthyError
+from roadworthy.records import Json, to_micro_usd
+
+Scrub = Callable[[str], str]
+
+_LONGEST_TEXT = 2_000
+_LONGEST_NAME = 200
+_GRACE_MS = 60_000
+"""How long after its deadline a call is given up: its last write may be waiting for the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """Where a call stands, to be stored."""
+
+    progress: Progress
+    status: CallStatus
+    rung: str | None = None
+    model: str | None = None
+    provider: str | None = None
+    error_kind: str | None = None
+    error_message: str | None = None
+    finished_at: int | None = None
+
+
+def _upsert(table: sa.Table, key: str) -> Prepared:
+    made: dict[str, Any] = {}
+    names = [column.name for column in table.c]
+    for dialect, insert in (("sqlite", sqlite.insert(table)), ("postgresql", postgresql.insert(table))):
+        new = {name: insert.excluded[name] for name in names if name != key}
+        made[dialect] = insert.on_conflict_do_update(index_elements=[key], set_=new)
+    return Prepared(made, *names)
+
+
+_UPSERT_CALL = _upsert(calls, "id")
+_INSERT_ATTEMPT = insert_once(call_attempts, *call_attempts.c.keys())
+_INSERT_PAYLOAD = insert_once(call_payloads, *call_payloads.c.keys())
+_ADD_TO_RUN = Prepared(
+    sa.update(runs)
+    .where(runs.c.id == sa.bindparam("the_run_id"))
+    .values(cost_micro_usd=runs.c.cost_micro_usd + sa.bindparam("micro_usd"))
+)
+_RUNNING = calls.c.status == sa.literal_column(f"'{CallStatus.RUNNING}'")
+_CLOSE = sa.update(calls).values(status=CallStatus.LOST.value, finished_at=sa.bindparam("now_ms"))
+_CLOSE_OVERDUE = _CLOSE.where(_RUNNING, calls.c.deadline_at < sa.bindparam("before_ms"))
+_CLOSE_OF_EARLIER = _CLOSE.where(
+    _RUNNING,
+    calls.c.run_id == sa.bindparam("the_run_id"),
+    calls.c.step_id == sa.bindparam("the_step_id"),
+    calls.c.step_attempt < sa.bindparam("the_step_attempt"),
+)
+
+
+def record(
+    tx: sa.Connection, row: CallRow, attempts: Sequence[Attempt], fresh: Sequence[Attempt], scrub: Scrub
+) -> None:
+    """Store the call as it stands, with the `fresh` attempts, and add what these cost to its run."""
+    call_id, run_id = row.progress.id, row.progress.call.run_id
+    _UPSERT_CALL.run(tx, **_call_values(row, attempts))
+    for attempt in fresh:
+        if not _INSERT_ATTEMPT.run(tx, **_attempt_values(call_id, attempt, scrub)).rowcount:
+            continue
+        _INSERT_PAYLOAD.run(tx, **_payload_values(call_id, attempt, scrub))
+        if run_id is not None and attempt.cost_usd:
+            _ADD_TO_RUN.run(tx, the_run_id=run_id, micro_usd=to_micro_usd(attempt.cost_usd))
+
+
+def close_overdue(tx: sa.Connection, now_ms: int) -> None:
+    """Close calls that should have ended by themselves: their process died."""
+    tx.execute(_CLOSE_OVERDUE, {"now_ms": now_ms, "before_ms": now_ms - _GRACE_MS})
+
+
+def close_of_earlier(tx: sa.Connection, call: Call[Any], now_ms: int) -> None:
+    """Close calls that earlier attempts of the same step left open when their worker died."""
+    values = {"the_run_id": call.run_id, "the_step_id": call.step_id, "the_step_attempt": call.step_attempt}
+    tx.execute(_CLOSE_OF_EARLIER, {**values, "now_ms": now_ms})
+
+
+def of_run(tx: sa.Connection, run_id: str, *, payloads: bool = False) -> list[dict[str, Json]]:
+    """The calls of a run with their attempts (`tried`), oldest first; bodies only where asked for."""
+    return _read(tx, calls.c.run_id == run_id, payloads=payloads)
+
+
+def of_id(tx: sa.Connection, call_id: str, *, payloads: bool = False) -> dict[str, Json] | None:
+    """One call with its attempts (`tried`); None when there is none of that id."""
+    return next(iter(_read(tx, calls.c.id == call_id, payloads=payloads)), None)
+
+
+def _read(tx: sa.Connection, which: sa.ColumnElement[bool], *, payloads: bool) -> list[dict[str, Json]]:
+    found: dict[str, dict[str, Json]] = {}
+    for row in tx.execute(sa.select(calls).where(which).order_by(calls.c.started_at, calls.c.id)).mappings():
+        found[row["id"]] = {**cast("dict[str, Json]", dict(row)), "tried": []}
+    chosen: list[Any] = [call_attempts]
+    query = sa.join(call_attempts, calls, calls.c.id == call_attempts.c.call_id)
+    if payloads:
+        same = (call_payloads.c.call_id == call_attempts.c.call_id) & (
+            call_payloads.c.number == call_attempts.c.number
+        )
+        query, chosen = (
+            query.outerjoin(call_payloads, same),
+            [*chosen, call_payloads.c.sent, call_payloads.c.received],
+        )
+    for row in tx.execute(
+        sa.select(*chosen).select_from(query).where(which).order_by(call_attempts.c.number)
+    ).mappings():
+        values: dict[str, Any] = dict(row)
+        values["notes"] = json.loads(values["notes"]) if values["notes"] else []
+        for name in ("sent", "received"):
+            if values.get(name) is not None:
+                values[name] = unpack(values[name])
+        cast("list[Json]", found[row["call_id"]]["tried"]).append(values)
+    return list(found.values())
+
+
+def _call_values(row: CallRow, attempts: Sequence[Attempt]) -> dict[str, Any]:
+    progress, call = row.progress, row.progress.call
+    values: dict[str, Any] = {
+        "id": progress.id,
+        "run_id": call.run_id,
+        "step_id": call.step_id,
+        "step_attempt": call.step_attempt,
+        "environment": progress.environment,
+        "tenant": call.tenant,
+        "user_id": call.user_id,
+        "prompt_id": call.version.prompt_id,
+        "prompt_version": call.version.name,
+        "prompt_hash": call.version.content_hash,
+        "route": call.route,
+        "status": row.status.value,
+        "rung": row.rung,
+        "model": _text(row.model, _LONGEST_NAME),
+        "provider": row.provider,
+        "error_kind": row.error_kind,
+        "error_message": _text(row.error_message, _LONGEST_TEXT),
+        "attempts": len(attempts),
+        "cost_micro_usd": sum(to_micro_usd(attempt.cost_usd) for attempt in attempts),
+        "cost_known": all(attempt.cost_known for attempt in attempts),
+        "started_at": progress.started_at,
+        "deadline_at": progress.deadline_at,
+        "finished_at": row.finished_at,
+    }
+    for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"):
+        values[name] = sum(getattr(attempt.usage, name) for attempt in attempts)
+    return values
+
+
+def _attempt_values(call_id: str, attempt: Attempt, scrub: Scrub) -> dict[str, Any]:
+    response, error, usage = attempt.response, attempt.error, attempt.usage
+    message = error.message if isinstance(error, RoadworthyError) else f"{type(error).__name__}: {error}"
+    return {
+        "call_id": call_id,
+        "number": attempt.number,
+        "reason": attempt.reason,
+        "model": attempt.target.name,
+        "provider": attempt.target.provider,
+        "provider_model": _text(attempt.served_model, _LONGEST_NAME),
+        "provider_request_id": _text(attempt.provider_request_id, _LONGEST_NAME),
+        "status": attempt.status.value,
+        "error_kind": attempt.error_kind,
+        "error_message": _text(scrub(message), _LONGEST_TEXT) if error is not None else None,
+        "http_status": attempt.http_status,
+        "finish_reason": response.finish_reason if response is not None else None,
+        "notes": json.dumps([note[:_LONGEST_TEXT] for note in attempt.notes]) if attempt.notes else None,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "cost_micro_usd": to_micro_usd(attempt.cost_usd),
+        "cost_source": attempt.cost_source,
+        "started_at": attempt.started_at,
+        "finished_at": attempt.finished_at,
+    }
+
+
+def _payload_values(call_id: str, attempt: Attempt, scrub: Scrub) -> dict[str, Any]:
+    received = attempt.received
+    if attempt.status is AttemptStatus.FAILED:  # a failure's words are nobody's answer, and may name a key
+        received = _scrubbed(received, scrub)
+    return {
+        "call_id": call_id,
+        "number": attempt.number,
+        "sent": _packed(attempt.sent),
+        "received": _packed(received),
+    }
+
+
+def _packed(payload: Json) -> bytes:
+    """Bytes for storage, whatever a provider sent: what JSON cannot say is kept as text."""
+    try:
+        return pack(payload)
+    except InvalidInput:
+        try:
+            text = json.dumps(payload)
+        except (TypeError, ValueError, RecursionError) as error:
+            text = f"(not stored: {type(error).__name__})"
+        return pack({"text": text})
+
+
+def _scrubbed(payload: Json, scrub: Scrub) -> Json:
+    if isinstance(payload, str):
+        return scrub(payload)
+    if isinstance(payload, dict):
+        return {scrub(key): _scrubbed(value, scrub) for key, value in payload.items()}
+    return [_scrubbed(value, scrub) for value in payload] if isinstance(payload, list) else payload
+
+
+def _text(text: str | None, limit: int) -> str | None:
+    """Text that every database takes: no NUL, no half characters, not without end."""
+    if text is None:
+        return None
+    return text[:limit].encode(errors="replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,3 @@
+"""The command line: one file for each group of commands. `main.py` puts them together."""
+
+__all__: list[str] = []

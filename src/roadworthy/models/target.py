@@ -1,0 +1,203 @@
+"""The models of a project, ready to be asked.
+
+`Models` is built from the settings and hands out a `Target` for each name and a tuple of them for each
+route. A target's provider is built in a thread when it is first asked (importing a provider's library takes
+seconds), once for each event loop, because connections belong to a loop. `max_concurrency` holds for each
+loop too.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from pydantic import SecretStr
+
+from roadworthy.errors import ErrorKind, NotFound, ProviderError, did_you_mean
+from roadworthy.models.aliases import floating_warning
+from roadworthy.models.outside import check_outside
+from roadworthy.models.provider import Blueprint, Provider, Request, Response, Shared
+from roadworthy.models.providers import make_provider
+from roadworthy.settings import ModelSettings, Settings
+
+_Loop = asyncio.AbstractEventLoop
+_LEAST_SECONDS = 0.001
+
+
+@dataclass(slots=True)
+class _Bound:
+    """What one event loop has of a target."""
+
+    slots: asyncio.Semaphore
+    building: asyncio.Lock = field(default_factory=asyncio.Lock)
+    provider: Provider | None = None
+
+
+class Target:
+    """One model of the project, under its name in the settings."""
+
+    __slots__ = ("_blueprint", "_bound", "_secret", "name")
+
+    def __init__(self, blueprint: Blueprint, secret: Callable[[], SecretStr | None]) -> None:
+        self.name = blueprint.name
+        self._blueprint = blueprint
+        self._secret = secret
+        self._bound: WeakKeyDictionary[_Loop, _Bound] = WeakKeyDictionary()
+
+    @property
+    def settings(self) -> ModelSettings:
+        """The model's section of the settings."""
+        return self._blueprint.settings
+
+    @property
+    def provider(self) -> str:
+        """Who serves it."""
+        return self.settings.provider
+
+    @property
+    def model(self) -> str:
+        """The provider's name of the model; what else identifies it where there is none."""
+        return self.settings.model or self.settings.function or self.settings.path or ""
+
+    @property
+    def region(self) -> str | None:
+        """Where the provider computes."""
+        return self.settings.region
+
+    def __repr__(self) -> str:
+        return f"Target({self.name!r}, {self.provider}:{self.model})"
+
+    async def prepare(self) -> None:
+        """Build the provider now, so that the first request does not wait for it.
+
+        Raises:
+            ProviderError: `NOT_CONFIGURED`, when a key, file or package is missing.
+        """
+        await self._provider()
+
+    async def request(self, request: Request) -> Response:
+        """Ask the model once, within its time and its number of requests at a time.
+
+        Raises:
+            ProviderError: by kind.
+        """
+        check_outside(self.name, self.settings)
+        provider = await self._provider()
+        seconds = min(request.timeout_seconds, self.settings.timeout_seconds)
+        slots = self._here().slots
+        waited = 0.0
+        if slots.locked():
+            started = time.monotonic()
+            try:
+                async with asyncio.timeout(seconds):
+                    await slots.acquire()
+            except TimeoutError:
+                raise self._no_slot(seconds) from None
+            waited = time.monotonic() - started
+        else:
+            await slots.acquire()
+        try:
+            left = max(seconds - waited, _LEAST_SECONDS)
+            return await provider.request(
+                request if left == request.timeout_seconds else replace(request, timeout_seconds=left)
+            )
+        finally:
+            slots.release()
+
+    async def close(self) -> None:
+        """Close the connections of every event loop that still runs."""
+        here = asyncio.get_running_loop()
+        bound, self._bound = list(self._bound.items()), WeakKeyDictionary()
+        for loop, its in bound:
+            if its.provider is None:
+                continue
+            if loop is here:
+                await its.provider.close()
+            elif loop.is_running():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(its.provider.close(), loop))
+
+    def _here(self) -> _Bound:
+        loop = asyncio.get_running_loop()
+        bound = self._bound.get(loop)
+        if bound is None:
+            bound = self._bound[loop] = _Bound(asyncio.Semaphore(self.settings.max_concurrency))
+        return bound
+
+    async def _provider(self) -> Provider:
+        bound = self._here()
+        if bound.provider is None:
+            async with bound.building:
+                if bound.provider is None:
+                    bound.provider = await asyncio.to_thread(self._build)
+        return bound.provider
+
+    def _build(self) -> Provider:
+        """Blocks: reads the key's file, imports libraries, loads model files."""
+        return make_provider(replace(self._blueprint, secret=self._secret()))
+
+    def _no_slot(self, seconds: float) -> ProviderError:
+        return ProviderError(
+            f"Model {self.name!r} had no free slot for {seconds:g} seconds; nothing was sent.",
+            kind=ErrorKind.TIMEOUT,
+            hint=f"Raise models.{self.name}.max_concurrency, or send less at a time.",
+        )
+
+
+class Models:
+    """All models and routes of the settings.
+
+    `functions` are the project's functions by `module:function`, for the `python` provider.
+    """
+
+    def __init__(self, settings: Settings, functions: Mapping[str, Callable[..., Any]] | None = None) -> None:
+        self._shared = Shared()
+        self._targets = {
+            name: Target(
+                Blueprint(
+                    name=name,
+                    settings=model,
+                    root=settings.root,
+                    functions=functions or {},
+                    shared=self._shared,
+                ),
+                partial(settings.secret, model),
+            )
+            for name, model in settings.models.items()
+        }
+        self._routes = {name: tuple(route.models) for name, route in settings.routes.items()}
+
+    def target(self, name: str) -> Target:
+        """The model of that name.
+
+        Raises:
+            NotFound: the settings have no such model.
+        """
+        if name not in self._targets:
+            raise NotFound(f"There is no model {name!r}.", hint=did_you_mean(name, self._targets))
+        return self._targets[name]
+
+    def route(self, name: str) -> tuple[Target, ...]:
+        """The models of that route, in the order in which they are asked.
+
+        Raises:
+            NotFound: the settings have no such route, or it names a model that they have not.
+        """
+        if name not in self._routes:
+            raise NotFound(f"There is no route {name!r}.", hint=did_you_mean(name, self._routes))
+        return tuple(self.target(model) for model in self._routes[name])
+
+    def warnings(self) -> list[str]:
+        """What is allowed and unwise: names that let the provider change the model."""
+        found = (
+            floating_warning(name, its.provider, its.settings.model) for name, its in self._targets.items()
+        )
+        return [warning for warning in found if warning is not None]
+
+    async def close(self) -> None:
+        """Close all connections and unload local models."""
+        for target in self._targets.values():
+            await target.close()
+        await asyncio.to_thread(self._shared.close)

@@ -1,0 +1,252 @@
+"""The sections of `roadworthy.toml`, one frozen model each, in the order in which people write them.
+
+Nothing here reads a file or the environment: `load.py` does, and `faults.py` turns what Pydantic rejects into
+sentences. A rule on one value stands in `rules.py`, a rule across values in `checks.py`.
+The line under a field is its documentation: the reference page is made from it.
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, field_serializer
+
+from roadworthy.settings.rules import (
+    Count,
+    Cron,
+    DatabaseUrl,
+    Function,
+    HttpUrl,
+    ModelName,
+    Name,
+    PathText,
+    Rung,
+    Seconds,
+    SmallCount,
+    Text,
+    TimeZone,
+    VariableName,
+)
+from roadworthy.settings.secrecy import masked, published
+
+ProviderName = Literal[
+    "anthropic",
+    "openai",
+    "azure-openai",
+    "google",
+    "google-vertex",
+    "bedrock",
+    "ollama",
+    "openai-compatible",
+    "local",
+    "python",
+    "simulated",
+]
+
+_KEY_VARIABLES: Mapping[str, str] = {
+    "anthropic": "ANTHROPIC_API_KEY",
+    "openai": "OPENAI_API_KEY",
+    "azure-openai": "AZURE_OPENAI_API_KEY",
+    "google": "GOOGLE_API_KEY",
+}
+
+
+class Section(BaseModel):
+    """What all sections share: frozen, strict about types, no unknown keys."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class ProjectSettings(Section):
+    """`[project]`: what this project is called and where its parts are."""
+
+    name: Text = "project"
+    """The project's name in logs and on the dashboard. Left out, it is the name of the project's folder."""
+    workflows: list[PathText] = []
+    """The Python files that declare workflows, relative to the project. Empty: they are found."""
+    prompts_dir: PathText = "prompts"
+    """The folder of prompts, relative to the project."""
+
+
+class DatabaseSettings(Section):
+    """`[database]`: where all state lives."""
+
+    url: DatabaseUrl = "sqlite:///.roadworthy/roadworthy.db"
+    """`sqlite:///file`, relative to the project, or `postgresql://user@host/name`; passwords by `${NAME}`."""
+    durability: Literal["normal", "full"] = "normal"
+    """SQLite only. `normal` keeps every commit when the process dies; `full`, slower, also without power."""
+    pool_size: SmallCount = 8
+    """Connections that one process keeps open at most; 1 to 1,000."""
+    connect_timeout_seconds: Seconds = 10
+    """How long to wait for a new connection."""
+    busy_timeout_seconds: Seconds = 10
+    """SQLite only: how long to wait for another writer."""
+
+    @property
+    def display_url(self) -> str:
+        """The URL without its password, for people, logs and dumps."""
+        return masked(self.url)
+
+    @field_serializer("url")
+    def _hide_password(self, _: str) -> str:
+        return self.display_url
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        return [
+            (name, self.display_url if name == "url" else value) for name, value in super().__repr_args__()
+        ]
+
+
+Price = Annotated[Decimal, Strict(strict=False), Field(ge=0, le=1_000_000)]
+
+
+class PriceSettings(Section):
+    """`prices` of a model, in place of the public list."""
+
+    input_usd_per_million: Price
+    """US dollars for a million tokens read."""
+    output_usd_per_million: Price
+    """US dollars for a million tokens written."""
+    cache_read_usd_per_million: Price | None = None
+    """US dollars for a million tokens read from the provider's prefix cache. Left out, as input."""
+    cache_write_usd_per_million: Price | None = None
+    """US dollars for a million tokens written into the provider's prefix cache. Left out, as input."""
+
+
+class ModelSettings(Section):
+    """`[models.<name>]`: one model at one provider, under a name of the project's own."""
+
+    provider: ProviderName
+    """Who serves it; or `local` (a GGUF file in process), `python` (a function), `simulated` (for tests)."""
+    model: ModelName = ""
+    """The provider's name of the model, with its date or version; not needed for `local` and `python`."""
+    region: Text | None = None
+    """Where the provider computes, for example `eu-central-1`."""
+    base_url: HttpUrl | None = None
+    """The address of the API, without user, password or key."""
+    api_key_env: VariableName | None = None
+    """The environment variable that holds the key. Left out, the provider's usual one."""
+    api_key_file: PathText | None = None
+    """The file that holds the key and nothing else, relative to the project; not beside `api_key_env`."""
+    api_version: Text | None = None
+    """The version of the API, where the provider asks for one (Azure)."""
+    timeout_seconds: Seconds = 30
+    """How long one request may take."""
+    max_concurrency: Count = 20
+    """Requests to this model that one process has open at a time; 1 to 100,000."""
+    max_tokens: Count | None = None
+    """The most tokens that one answer may have, unless the prompt says less."""
+    path: PathText | None = None
+    """`local` only: the GGUF file, relative to the project, or `package:<name>` for an installed one."""
+    function: Function | None = None
+    """`python` only: the function to call, as `module:function`."""
+    context_tokens: Count | None = None
+    """How many tokens the model reads and writes at most in one request."""
+    threads: SmallCount = 1
+    """`local` only: processor threads, 1 to 1,000. More than there are free cores makes it slower."""
+    prices: PriceSettings | None = None
+    """What tokens cost. Left out, the public price list; nothing for `local`, `python` and `simulated`."""
+    output_mode: Literal["auto", "native", "tool", "prompted"] = "auto"
+    """How structure is asked for: by the provider's schema, by a tool, in words, or the best there is."""
+    options: dict[str, Any] = {}
+    """Further settings for the provider, handed on as they are."""
+
+    @property
+    def key_variable(self) -> str | None:
+        """The environment variable that holds the key; `None` where a file does, or no key is needed."""
+        if self.api_key_env is None and self.api_key_file is None:
+            return _KEY_VARIABLES.get(self.provider)
+        return self.api_key_env
+
+    @field_serializer("options")
+    def _publish(self, options: dict[str, Any]) -> Any:
+        return published(options)
+
+
+class BackoffSettings(Section):
+    """`backoff` of a route: how long to wait before the same model is asked again."""
+
+    initial_seconds: Seconds = 0.5
+    """The wait after the first failure."""
+    factor: Annotated[float, Field(ge=1, le=100)] = 2
+    """How much longer each further wait is; 1 to 100."""
+    max_seconds: Seconds = 30
+    """No wait is longer than this."""
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """The share of a wait that is random, 0 to 1, so that many callers do not return at once."""
+
+
+class RouteSettings(Section):
+    """`[routes.<name>]`: which models answer, in which order, and how hard each is tried."""
+
+    models: Annotated[list[Name], Field(min_length=1)]
+    """Names from `[models]`: the first is asked, the next one when it cannot answer."""
+    then: list[Rung] = []
+    """What follows the last model, in order: `cache`, `rule` (the workflow's own), `review` (a person)."""
+    attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    """Requests to each model at most, the first one included; 1 to 100."""
+    repairs: Annotated[int, Field(ge=0, le=10)] = 1
+    """How often an invalid answer is sent back to the model with what is wrong with it; 0 to 10."""
+    timeout_seconds: Seconds = 120
+    """How long the whole call may take, over all models, attempts and waits."""
+    backoff: BackoffSettings = BackoffSettings()
+    """The waits between attempts at one model."""
+
+
+class PromptSettings(Section):
+    """`[prompts.<id>]`: how one prompt is served in this environment."""
+
+    route: Name | None = None
+    """The route that answers it. Left out, the workflow's route, then the default one."""
+    version: PathText | None = None
+    """The label that is served, for example `v2`. Left out, the newest one."""
+
+
+class WorkflowSettings(Section):
+    """`[workflows.<name>]`: who answers for a workflow, and its limits."""
+
+    business_owner: Text | None = None
+    """Who answers for what the workflow decides."""
+    technical_owner: Text | None = None
+    """Who keeps it running."""
+    approvers: list[Text] = []
+    """Who may release a new version."""
+    reviewers: list[Text] = []
+    """Who may decide what the workflow hands over to a person."""
+    on_call: Text | None = None
+    """Who is called when it fails."""
+    runbook: Text | None = None
+    """The path or address of what to do then."""
+    success: Text | None = None
+    """In a sentence, what a good outcome is."""
+    timeout_seconds: Seconds | None = None
+    """How long a run may take in all; then it ends as timed out. Left out, without limit."""
+    latency_budget_seconds: Seconds | None = None
+    """How long a run should take; a longer one goes on, and is reported."""
+    tags: list[Text] = []
+    """Words to filter by."""
+    route: Name | None = None
+    """The route for those prompts of this workflow that name none."""
+
+
+class ScheduleSettings(Section):
+    """`[schedules.<name>]`: a workflow that starts by the clock."""
+
+    workflow: Name
+    """The workflow to start."""
+    cron: Cron
+    """Minute, hour, day of month, month and day of week, for example `0 6 * * 1-5`."""
+    timezone: TimeZone = "UTC"
+    """The time zone of `cron`, for example `Europe/Berlin`."""
+    input: dict[str, Any] = {}
+    """The workflow's input."""
+    enabled: bool = True
+    """Whether it starts at all."""
+    catch_up: bool = False
+    """Whether starts that were missed while no worker ran are made up for."""
+
+    @field_serializer("input")
+    def _publish(self, values: dict[str, Any]) -> Any:
+        return published(values)

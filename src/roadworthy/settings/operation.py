@@ -1,0 +1,63 @@
+"""The sections of `roadworthy.toml` that operators tune: workers, retention, telemetry and limits.
+
+They are models of the same kind as those in `model.py`, which holds what authors of a project write.
+"""
+
+from typing import Literal
+
+from roadworthy.settings.model import Section
+from roadworthy.settings.rules import Days, HttpUrl, PayloadBytes, Seconds, SmallCount, Text
+
+
+class WorkerSettings(Section):
+    """`[workers]`: the processes that execute runs."""
+
+    concurrency: SmallCount = 20
+    """Runs that one worker executes at a time; 1 to 1,000."""
+    poll_seconds: Seconds = 0.5
+    """How often a worker looks for new runs."""
+    heartbeat_seconds: Seconds = 2
+    """How often a worker says that it is alive."""
+    dead_after_seconds: Seconds = 15
+    """After how long a silence the others take a worker's runs over. More than twice `heartbeat_seconds`."""
+    shutdown_seconds: Seconds = 30
+    """How long a worker that was asked to stop finishes steps before it leaves its runs to the others."""
+    park_after_seconds: Seconds = 5
+    """A run that waits longer than this leaves the worker's memory until it is due."""
+
+
+class RetentionSettings(Section):
+    """`[retention]`: how long what happened is kept."""
+
+    runs_days: Days = 90
+    """Finished runs with their steps; 1 to 36,500 days."""
+    payloads_days: Days = 30
+    """Inputs, results, messages and raw answers; 1 to 36,500 days."""
+    calls_days: Days = 90
+    """Calls with their attempts, tokens and costs; 1 to 36,500 days."""
+
+
+class TelemetrySettings(Section):
+    """`[telemetry]`: what is sent and logged."""
+
+    exporter: Literal["none", "otlp", "console"] = "none"
+    """Where OpenTelemetry spans and metrics go."""
+    endpoint: HttpUrl | None = None
+    """The OTLP/HTTP address. Left out, what the OpenTelemetry environment variables say."""
+    log_format: Literal["json", "text"] = "json"
+    """One JSON object a line for machines, or text for people."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least important level that is logged."""
+    service_name: Text = "roadworthy"
+    """The service's name in traces. Left out, the project's name."""
+    capture_content: bool = False
+    """Whether spans carry what was sent to models and what they answered."""
+
+
+class LimitSettings(Section):
+    """`[limits]`: sizes that are refused."""
+
+    max_input_bytes: PayloadBytes = 20_000_000
+    """The largest input of a run, as JSON; 1 to 1,000,000,000 bytes, the most that SQLite stores."""
+    max_result_bytes: PayloadBytes = 20_000_000
+    """The largest result of a step or run, as JSON; 1 to 1,000,000,000 bytes."""

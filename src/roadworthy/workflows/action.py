@@ -1,0 +1,130 @@
+"""Actions: steps that change something outside. Each carries a key, under which it is done once.
+
+The key goes to the function too, so that the outside can recognise a request that is made again after a
+crash. An irreversible action takes a `Decision`, never an `Answer`: code or a person must have stood between.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, ParamSpec, TypeVar, cast
+
+from roadworthy.calls import Answer, Decision
+from roadworthy.errors import ConfigurationError, InvalidInput
+from roadworthy.records import Json
+from roadworthy.workflows.context import RunContext, StepContext
+from roadworthy.workflows.engine import Reservation
+from roadworthy.workflows.retry import NO_RETRY, Retry
+from roadworthy.workflows.run import StepKind
+from roadworthy.workflows.signature import as_json, content_hash
+from roadworthy.workflows.step import Spec, Step, execute
+from roadworthy.workflows.store import steps as store
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Action(Step[P, R]):
+    """A user's function as an action. Outside of a run it is just the function, with the same checks."""
+
+    def __init__(self, function: Callable[P, Any], spec: Spec, *, irreversible: bool) -> None:
+        super().__init__(function, spec)
+        self.irreversible = irreversible
+        if "key" not in self.signature.parameters:
+            raise ConfigurationError(
+                f"Action {self.name!r} has no parameter `key`.",
+                hint="Add `*, key: str = ''` and pass it on to what it acts upon.",
+            )
+
+    async def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The function itself, after the check of what it is given."""
+        if self.irreversible:
+            _require_decision(self.name, [*args, *kwargs.values()])
+        return await super().call(*args, **kwargs)
+
+    async def at(
+        self,
+        context: RunContext,
+        reservation: Reservation | None,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> R:
+        """Act as a step of this run, unless it was done under the same key before."""
+        given = dict(kwargs)
+        given.setdefault("key", "")
+        arguments = self.signature.bind(args, given)
+        if self.irreversible:
+            _require_decision(self.name, arguments.values())
+        asked_key = str(arguments.pop("key") or "")
+        inputs = as_json(arguments, f"The input of action {self.name!r}")
+        database, clock = context.parts.database, context.parts.clock
+        input_hash = content_hash(inputs)
+
+        async def work(step: StepContext) -> Json:
+            key = asked_key or f"{context.run.id}:{step.position}"
+            state = await database.write(
+                lambda tx: store.begin_action(
+                    tx,
+                    context.claim,
+                    action=self.name,
+                    key=key,
+                    input_hash=input_hash,
+                    step_id=step.step_id,
+                    now_ms=clock.now_ms(),
+                )
+            )
+            if state.done:
+                return state.output
+            output = self.signature.dump(await self.call(**arguments, key=key))
+            step.effects.append(
+                lambda tx: store.finish_action(
+                    tx, action=self.name, key=key, output=output, now_ms=clock.now_ms()
+                )
+            )
+            return output
+
+        recorded: Json = {**cast("dict[str, Json]", inputs), "key": asked_key} if asked_key else inputs
+        return cast("R", self.signature.load(await execute(context, self.spec, recorded, work, reservation)))
+
+
+def action_of(
+    function: Callable[P, Coroutine[Any, Any, R]] | Callable[P, R],
+    *,
+    name: str | None = None,
+    irreversible: bool = False,
+    retry: Retry | None = None,
+    timeout_seconds: float | None = None,
+    latency_budget_seconds: float | None = None,
+) -> Action[P, R]:
+    """A user's function as an action."""
+    spec = Spec(
+        name or function.__name__, StepKind.ACTION, retry or NO_RETRY, timeout_seconds, latency_budget_seconds
+    )
+    return Action(function, spec, irreversible=irreversible)
+
+
+def _require_decision(action: str, values: Any) -> None:
+    given = list(values)
+    if any(_holds_answer(value) for value in given):
+        raise InvalidInput(
+            f"Action {action!r} is irreversible and was given an Answer: what a model said, unchecked.",
+            hint="Pass a Decision: Decision.by_rule(answer, rule=…) after a check in code.",
+        )
+    if not any(isinstance(value, Decision) for value in given):
+        raise InvalidInput(
+            f"Action {action!r} is irreversible and was given no Decision.",
+            hint="Pass one: Decision.by_rule(value, rule=…) says which check stands behind it.",
+        )
+
+
+def _holds_answer(value: Any, depth: int = 0) -> bool:
+    if isinstance(value, Answer):
+        return True
+    if isinstance(value, Decision) or depth > 8:  # noqa: PLR2004 - deeper nesting is not searched
+        return False
+    if isinstance(value, Mapping):
+        return any(_holds_answer(one, depth + 1) for one in cast("Mapping[Any, Any]", value).values())
+    if isinstance(value, list | tuple | set | frozenset):
+        return any(_holds_answer(one, depth + 1) for one in cast("list[Any]", value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return any(_holds_answer(getattr(value, field.name), depth + 1) for field in fields(value))
+    return False

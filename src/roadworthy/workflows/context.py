@@ -1,0 +1,98 @@
+"""The run that the current code works for, and the rules for where a step may begin.
+
+A step's place in the run is drawn when it begins, so two branches that each take several steps would swap
+places after a crash. The run's own task may take steps one after another; any other task may take one.
+"""
+
+import asyncio
+import weakref
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from roadworthy.db import Database
+from roadworthy.errors import OrderError, StateConflict
+from roadworthy.records import Clock, Ids
+from roadworthy.settings import Settings
+from roadworthy.telemetry import Telemetry
+from roadworthy.workflows.doorbell import Doorbell
+from roadworthy.workflows.run import Run
+from roadworthy.workflows.store.runs import Claim
+
+if TYPE_CHECKING:
+    from roadworthy.workflows.engine import Engine
+
+Effect = Callable[[sa.Connection], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the workflows feature is handed by the app."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    ids: Ids
+    telemetry: Telemetry
+
+
+@dataclass(slots=True)
+class RunContext:
+    """One execution of a run by this worker."""
+
+    run: Run
+    claim: Claim
+    parts: Parts
+    engine: "Engine"
+    main_task: "asyncio.Task[Any]"
+    depth: int
+    rewound_from: int | None
+    doorbell: Doorbell
+    branches: "weakref.WeakSet[asyncio.Task[Any]]" = field(
+        default_factory=weakref.WeakSet["asyncio.Task[Any]"]
+    )
+    in_flight: "set[asyncio.Task[Any]]" = field(default_factory=set["asyncio.Task[Any]"])
+    idle: bool = False
+    """True while the run only waits for its children, so that it takes no worker's place."""
+
+    def check_order(self, step: str) -> None:
+        """Raise `OrderError` when a step begun here could change places with another on replay."""
+        task = asyncio.current_task()
+        if task is self.main_task or task is None:
+            return
+        if task in self.branches:
+            raise OrderError(
+                f"Step {step!r} is the second of a parallel branch; a crash could swap its result.",
+                hint="Make the branch a workflow of its own and fan out with app.map.",
+            )
+        self.branches.add(task)
+
+
+@dataclass(slots=True)
+class StepContext:
+    """The step attempt that the current code works for."""
+
+    run: RunContext
+    step_id: str
+    name: str
+    position: int
+    attempt: int
+    effects: list[Effect] = field(default_factory=list[Effect])
+    """Writes to be made in the transaction that stores the step's outcome."""
+
+
+current_run: ContextVar[RunContext | None] = ContextVar("roadworthy_run", default=None)
+current_step: ContextVar[StepContext | None] = ContextVar("roadworthy_step", default=None)
+
+
+def run_context(what: str) -> RunContext:
+    """The current run; raises `StateConflict` outside of one, or inside a step."""
+    context = current_run.get()
+    if context is None:
+        raise StateConflict(f"{what} works inside a workflow only.")
+    if current_step.get() is not None:
+        raise StateConflict(f"{what} cannot be used inside a step.", hint="Call it from the workflow itself.")
+    return context

@@ -1,0 +1,87 @@
+"""Deletes what is older than the settings keep, in small transactions, the engine's rows with ours.
+
+The keys of actions stay: an act must not be done twice because its run is long gone.
+"""
+
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from roadworthy.db.tables.calls import call_attempts, call_payloads, calls
+from roadworthy.db.tables.workflows import (
+    attempts,
+    run_payloads,
+    runs,
+    signals,
+    step_payloads,
+    steps,
+    workers,
+)
+from roadworthy.workflows.context import Parts
+from roadworthy.workflows.run import RunStatus
+
+if TYPE_CHECKING:
+    from roadworthy.workflows.engine import Engine
+
+_AT_ONCE = 500
+_DAY_MS = 86_400_000
+_OVER = (RunStatus.SUCCEEDED, RunStatus.SKIPPED, RunStatus.CANCELLED)
+"""Dead runs are kept until somebody resumes or cancels them: they are work that was promised."""
+
+
+async def sweep(parts: Parts, engine: "Engine") -> int:
+    """Delete finished runs, and payloads and calls past their days; returns how many runs went."""
+    now_ms, keep = parts.clock.now_ms(), parts.settings.retention
+    runs_before = now_ms - keep.runs_days * _DAY_MS
+    payloads_before = now_ms - keep.payloads_days * _DAY_MS
+    calls_before = now_ms - keep.calls_days * _DAY_MS
+    swept = 0
+    while gone := await parts.database.write(lambda tx: _delete_runs(tx, runs_before)):
+        await engine.forget(gone)
+        swept += len(gone)
+    while await parts.database.write(lambda tx: _delete_payloads(tx, payloads_before)):
+        continue
+    while await parts.database.write(lambda tx: _delete_calls(tx, calls_before)):
+        continue
+    await parts.database.write(
+        lambda tx: tx.execute(sa.delete(workers).where(workers.c.stopped_at < runs_before)).rowcount
+    )
+    if swept:
+        parts.telemetry.emit("retention.swept", runs=swept)
+    return swept
+
+
+def _delete_runs(tx: sa.Connection, before: int) -> list[str]:
+    old = (
+        sa.select(runs.c.id)
+        .where(runs.c.created_at < before, runs.c.finished_at < before, runs.c.status.in_(_OVER))
+        .limit(_AT_ONCE)
+    )
+    gone = list(tx.execute(old).scalars())
+    if gone:
+        for table in (attempts, step_payloads, steps, signals):
+            tx.execute(sa.delete(table).where(table.c.run_id.in_(gone)))
+        tx.execute(sa.delete(run_payloads).where(run_payloads.c.run_id.in_(gone)))
+        tx.execute(sa.delete(runs).where(runs.c.id.in_(gone)))
+    return gone
+
+
+def _delete_payloads(tx: sa.Connection, before: int) -> int:
+    old = (
+        sa.select(call_payloads.c.call_id)
+        .join(calls, calls.c.id == call_payloads.c.call_id)
+        .where(calls.c.started_at < before)
+        .limit(_AT_ONCE)
+    )
+    return tx.execute(sa.delete(call_payloads).where(call_payloads.c.call_id.in_(old))).rowcount
+
+
+def _delete_calls(tx: sa.Connection, before: int) -> int:
+    gone = list(
+        tx.execute(sa.select(calls.c.id).where(calls.c.started_at < before).limit(_AT_ONCE)).scalars()
+    )
+    if gone:
+        for table in (call_payloads, call_attempts):
+            tx.execute(sa.delete(table).where(table.c.call_id.in_(gone)))
+        tx.execute(sa.delete(calls).where(calls.c.id.in_(gone)))
+    return len(gone)

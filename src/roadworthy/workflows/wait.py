@@ -1,0 +1,113 @@
+"""Waiting inside a run: for a time or for a signal. A long wait leaves the process; only the row is kept."""
+
+import asyncio
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from roadworthy.db import pack, unpack
+from roadworthy.db.tables.workflows import signals
+from roadworthy.errors import OrderError, StepTimeout
+from roadworthy.records import Json
+from roadworthy.workflows.context import RunContext, StepContext, run_context
+from roadworthy.workflows.engine import Leave
+from roadworthy.workflows.run import StepKind
+from roadworthy.workflows.step import Spec, execute
+from roadworthy.workflows.store import runs
+
+_POLL_SECONDS = 1.0
+
+
+class Waiting(Leave):
+    """Leaves the run as waiting: until `due_at`, or until what it waits for wakes it."""
+
+    def __init__(
+        self, what: str, due_at: int | None, over: Callable[[sa.Connection], bool] = lambda _tx: False
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.due_at = due_at
+        self.over = over
+        """Whether the wait has ended already; asked in the transaction that leaves."""
+
+
+async def sleep(seconds: float) -> None:
+    """Sleep inside a workflow. A restart does not begin the sleep anew; a long one holds no process."""
+    context = _in_main_task("sleep")
+    clock = context.parts.clock
+
+    async def note(_step: StepContext) -> Json:
+        return clock.now_ms() + int(seconds * 1000)
+
+    wake_at = await execute(context, Spec("sleep", StepKind.WAIT), {"seconds": seconds}, note)
+    assert isinstance(wake_at, int)  # noqa: S101 - written above
+    left = (wake_at - clock.now_ms()) / 1000
+    if left > context.parts.settings.workers.park_after_seconds:
+        raise Waiting("time", wake_at)
+    await asyncio.sleep(max(0.0, left))
+
+
+async def wait_for_signal(name: str, *, timeout_seconds: float | None = None) -> Json:
+    """Wait for a signal of this name and return what it carries; each signal is received once.
+
+    Raises `StepTimeout` when `timeout_seconds` pass first.
+    """
+    context = _in_main_task(f"waiting for {name!r}")
+    clock, database, run_id = context.parts.clock, context.parts.database, context.run.id
+
+    async def note(_step: StepContext) -> Json:
+        return None if timeout_seconds is None else clock.now_ms() + int(timeout_seconds * 1000)
+
+    deadline = await execute(context, Spec(f"wait for {name}", StepKind.WAIT), {"signal": name}, note)
+    assert deadline is None or isinstance(deadline, int)  # noqa: S101 - written above
+    leave_at = clock.monotonic() + context.parts.settings.workers.park_after_seconds
+    while deadline is None or clock.now_ms() < deadline:
+        with context.doorbell.listening([f"signal:{run_id}"]) as ring:
+            if await database.read(lambda tx: _untaken(tx, run_id, name)):
+                break
+            if clock.monotonic() >= leave_at:
+                raise Waiting(f"signal:{name}", deadline, lambda tx: _untaken(tx, run_id, name) is not None)
+            left = _POLL_SECONDS if deadline is None else (deadline - clock.now_ms()) / 1000
+            await ring(max(0.0, min(_POLL_SECONDS, left)))
+
+    async def take(step: StepContext) -> Json:
+        signal = await database.read(lambda tx: _untaken(tx, run_id, name))
+        if signal is None:
+            raise StepTimeout(f"No signal {name!r} came within {timeout_seconds} s.")
+
+        def mark(tx: sa.Connection) -> None:
+            tx.execute(sa.update(signals).where(signals.c.id == signal.id).values(taken_by=step.step_id))
+
+        step.effects.append(mark)
+        return unpack(signal.payload)
+
+    return await execute(context, Spec(f"take {name}", StepKind.WAIT), {"signal": name}, take)
+
+
+def send(tx: sa.Connection, *, signal_id: str, run_id: str, name: str, payload: Json, now_ms: int) -> None:
+    """Store a signal for a run and wake it. Raises `NotFound` for an unknown run."""
+    runs.get(tx, run_id)
+    tx.execute(
+        runs.insert(
+            tx, signals, id=signal_id, run_id=run_id, name=name, payload=pack(payload), created_at=now_ms
+        )
+    )
+    runs.wake(tx, [run_id], now_ms)
+
+
+def _untaken(tx: sa.Connection, run_id: str, name: str) -> "sa.Row[str, bytes] | None":
+    return tx.execute(
+        sa.select(signals.c.id, signals.c.payload)
+        .where(signals.c.run_id == run_id, signals.c.name == name, signals.c.taken_by.is_(None))
+        .order_by(signals.c.created_at, signals.c.id)
+        .limit(1)
+    ).first()
+
+
+def _in_main_task(what: str) -> RunContext:
+    context = run_context(what)
+    if asyncio.current_task() is not context.main_task:
+        raise OrderError(
+            f"A parallel branch cannot wait ({what}).", hint="Make the branch a workflow of its own: app.map."
+        )
+    return context

@@ -1,0 +1,81 @@
+"""The schema: what migrations make is what the code expects, once, and never across versions."""
+
+import asyncio
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from roadworthy.db import Database, current_revision, require_current, schema, upgrade
+from roadworthy.db.tables import calls, metadata, prompts, workflows
+from roadworthy.errors import SchemaError
+
+
+@pytest.fixture
+def database(fresh_database_url: str):
+    """An open, empty database."""
+    opened = Database(fresh_database_url)
+    yield opened
+    opened.close()
+
+
+def test_an_empty_database_is_brought_to_the_newest_revision_once(database: Database) -> None:
+    """The second upgrade finds nothing to do."""
+    assert current_revision(database) is None
+    assert upgrade(database)
+    assert not upgrade(database)
+    assert current_revision(database) == schema.HEAD
+    require_current(database)
+
+
+def test_the_migrations_make_the_tables_that_the_code_declares(database: Database) -> None:
+    """A column or index that is declared and not migrated, or the other way round, is found here."""
+    assert all((calls, prompts, workflows))
+    upgrade(database)
+    ours = set(metadata.tables)
+
+    def differences(tx: sa.Connection) -> list[object]:
+        def include(_object: object, name: str | None, kind: str, _reflected: object, _to: object) -> bool:
+            return kind != "table" or name in ours
+
+        options = {"include_object": include, "compare_type": True}
+        return compare_metadata(MigrationContext.configure(tx, opts=options), metadata)
+
+    assert database.read_now(differences) == []
+
+
+def test_the_newest_revision_is_the_one_that_the_code_names() -> None:
+    """`HEAD` is read without Alembic, so it must be kept equal to what Alembic says."""
+    assert ScriptDirectory(str(schema._MIGRATIONS)).get_current_head() == schema.HEAD
+
+
+def test_a_database_without_schema_is_refused_with_the_command_to_run(database: Database) -> None:
+    """A worker on a server's database does not migrate by itself."""
+    with pytest.raises(SchemaError, match="roadworthy db upgrade"):
+        require_current(database)
+
+
+def test_an_older_program_refuses_a_newer_schema(database: Database) -> None:
+    """Neither reading on nor downgrading: the message says to upgrade the package."""
+    upgrade(database)
+    database.write_now(
+        lambda tx: tx.exec_driver_sql("UPDATE roadworthy_schema SET version_num = '9999'") and None
+    )
+    with pytest.raises(SchemaError, match="newer than this program"):
+        require_current(database)
+    with pytest.raises(SchemaError, match="newer than this program"):
+        upgrade(database)
+
+
+async def test_two_processes_that_upgrade_at_once_do_it_once(fresh_database_url: str) -> None:
+    """Every worker of a new release may try: one migrates, the others wait and go on."""
+    several = [Database(fresh_database_url) for _ in range(4)]
+    try:
+        done = await asyncio.gather(*(asyncio.to_thread(upgrade, one) for one in several))
+        assert any(done)
+        assert {current_revision(one) for one in several} == {schema.HEAD}
+    finally:
+        for one in several:
+            one.close()
