@@ -44,7 +44,7 @@ imports: setup ## Check which folder imports which
 	@$(BIN)/lint-imports --no-logo > .venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
 
 unit: setup ## Run the fast tests only
-	@$(BIN)/pytest tests/unit --quiet --no-header -m "not postgres and not local_model" $(ARGS)
+	@$(BIN)/pytest tests/unit --quiet --no-header -m "not postgres and not local_model and not slow" --hypothesis-profile=quick $(ARGS)
 
 bench: setup ## Run every benchmark, the short way
 	@set -e; for file in benchmarks/[!_]*.py; do echo "== $$file"; $(BIN)/python $$file --quick; done

@@ -13,10 +13,14 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import make_url
+
+
+hypothesis.settings.register_profile("quick", max_examples=15)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ async with app.running():         a worker in this process
     handle = await app.start(answer_ticket, ticket_id="t-17")
 """
 
+import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property, partial
@@ -44,6 +45,8 @@ from roadworthy.workflows import (
     step_of,
     wait_for_signal,
 )
+
+_log = logging.getLogger("roadworthy")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -298,8 +301,14 @@ class App:
     async def running(
         self, *, work: bool = True, patience_seconds: float | None = None
     ) -> AsyncGenerator["App"]:
-        """The app, open; with `work`, this process executes runs. Closes everything at the end."""
+        """The app, open; with `work`, this process executes runs. Closes everything at the end.
+
+        `patience_seconds` is how long runs under way may go on then (`workers.shutdown_seconds` when None);
+        what is left is for other workers.
+        """
         self.open()
+        for warning in self.models.warnings():
+            _log.warning(warning)
         if work:
             scheduler = Scheduler(self._parts, self.settings.schedules, self.runs, self._doorbell)
             self._worker = Worker(self._parts, self._workflows, self._doorbell, scheduler=scheduler)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import roadworthy
 from roadworthy import errors
 
@@ -64,6 +66,7 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_loading_an_app_starts_neither_engine_nor_providers() -> None:
     """A command that executes nothing waits for no engine, provider library or migration tool."""
     heavy = (

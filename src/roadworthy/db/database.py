@@ -63,6 +63,10 @@ class Database:
         """The address without its password."""
         return self.url.render_as_string(hide_password=True)
 
+    def explain(self, error: BaseException | None) -> DatabaseError | None:
+        """What a driver's error means to whoever runs this program; None for other errors."""
+        return _translated(error, self.display_url) if isinstance(error, exc.DBAPIError) else None
+
     def read_now(self, work: Work[T]) -> T:
         """Run `work` here, in this thread; for programs without an event loop."""
         return self._repeat(lambda: self._read(work))
@@ -113,7 +117,7 @@ class Database:
                 if time.monotonic() + pause_seconds > give_up_at or self._closed.is_set():
                     raise _translated(error, self.display_url) from error
                 _log.warning("database not available, trying again", extra={"pause_seconds": pause_seconds})
-            self._closed.wait(pause_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, no secret
+            self._closed.wait(pause_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load
             pause_seconds = min(pause_seconds * 2, 1.0)
 
 
@@ -217,6 +221,9 @@ def register_clock_functions(connection: sqlite3.Connection) -> None:
     connection.create_function("strftime", -1, strftime)
 
 
+_IDLE_TRANSACTION_MS = 10_000
+
+
 def _postgres_engine(url: sa.URL, pool_size: int, connect_timeout_seconds: float) -> sa.Engine:
     engine = sa.create_engine(
         url,
@@ -226,16 +233,18 @@ def _postgres_engine(url: sa.URL, pool_size: int, connect_timeout_seconds: float
         connect_args={
             "connect_timeout": max(1, int(connect_timeout_seconds)),
             "application_name": "roadworthy",
+            # a process that is stopped inside a transaction must not hold its locks against the others
+            "options": f"-c idle_in_transaction_session_timeout={_IDLE_TRANSACTION_MS}",
         },
     )
 
     def mark(context: Any) -> None:
-        # The durable engine waits for a server that is away only if the error says that the connection is lost.
+        # The durable engine waits for a server that is away only if the error says so.
         unanswered = getattr(context.original_exception, "sqlstate", "") is None
         if context.connection is None and unanswered:
             context.is_disconnect = True
 
-    sa.event.listen(engine, "handle_error", mark)
+    event.listen(engine, "handle_error", mark)
     return engine
 
 

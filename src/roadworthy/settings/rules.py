@@ -96,7 +96,7 @@ def _database_url(value: str) -> str:
 
 
 def _cron(value: str) -> str:
-    from croniter import croniter  # noqa: PLC0415  # 50 ms that a project without schedules should not pay
+    from croniter import croniter  # 50 ms that a project without schedules should not pay
 
     sentence = "must be a cron expression of five fields, such as '0 6 * * 1-5'"
     if len(value.split()) != _CRON_FIELDS or not re.fullmatch(r"[0-9A-Za-z*,/#? -]+", value, re.ASCII):

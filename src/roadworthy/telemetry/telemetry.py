@@ -55,8 +55,8 @@ class Telemetry:
 
     def _connect(self, settings: TelemetrySettings, environment: str) -> None:
         try:
-            from roadworthy.telemetry.export import open_pipeline  # noqa: PLC0415 - only with an exporter
-            from roadworthy.telemetry.recording import Recorder  # noqa: PLC0415 - only with an exporter
+            from roadworthy.telemetry.export import open_pipeline
+            from roadworthy.telemetry.recording import Recorder
         except ImportError as error:
             raise ConfigurationError(
                 f"telemetry.exporter is {settings.exporter!r}, but OpenTelemetry is not installed.",

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from roadworthy.app import App
 from roadworthy.errors import ConfigurationError
@@ -37,6 +38,22 @@ def on_database(settings: Settings, path: Path) -> Settings:
     """The settings with another SQLite database."""
     database = settings.database.model_copy(update={"url": f"sqlite:///{path}"})
     return settings.model_copy(update={"database": database})
+
+
+def on_provider(settings: Settings, names: list[str], base_url: str) -> Settings:
+    """The settings with these models served by a simulated provider; without key and special options."""
+    models = dict(settings.models)
+    for name in names:
+        change: dict[str, Any] = {
+            "provider": "simulated",
+            "model": models[name].model or name,
+            "base_url": base_url,
+            "api_key_env": None,
+            "api_key_file": None,
+            "options": {},
+        }
+        models[name] = models[name].model_copy(update=change)
+    return settings.model_copy(update={"models": models})
 
 
 def _apps_of(modules: list[ModuleType], root: Path) -> Iterator[App]:

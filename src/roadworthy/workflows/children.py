@@ -77,9 +77,7 @@ async def _children(
     await _wait(context, run_ids)
 
     async def collect(_step: StepContext) -> Json:
-        rows = {
-            row.id: row for row in await context.parts.database.read(lambda tx: runs.children(tx, run_ids))
-        }
+        rows = {row.id: row for row in await context.read(lambda tx: runs.children(tx, run_ids))}
         return [_outcome(rows[run_id]) for run_id in run_ids]
 
     spec = Spec(f"collect {workflow.name}", StepKind.CHILD)
@@ -97,7 +95,7 @@ async def _start(context: RunContext, workflow: Workflow[..., Any], inputs: list
     hashes = [content_hash(given) for given in inputs]
 
     async def start(step: StepContext) -> Json:
-        above = await parts.database.read(lambda tx: runs.ancestors(tx, parent.id))
+        above = await context.read(lambda tx: runs.ancestors(tx, parent.id))
         for row in above:
             if row.workflow == workflow.name and row.input_hash in hashes:
                 chain = " → ".join([*(one.workflow for one in reversed(above)), workflow.name])
@@ -141,7 +139,7 @@ async def _start(context: RunContext, workflow: Workflow[..., Any], inputs: list
 
 
 async def _wait(context: RunContext, run_ids: list[str]) -> None:
-    database, clock = context.parts.database, context.parts.clock
+    clock = context.parts.clock
     leave_at = clock.monotonic() + _HOLD_SECONDS
 
     def over(tx: sa.Connection) -> bool:
@@ -152,7 +150,7 @@ async def _wait(context: RunContext, run_ids: list[str]) -> None:
     try:
         while True:
             with context.doorbell.listening(run_ids) as ring:
-                if await database.read(over):
+                if await context.read(over):
                     return
                 if clock.monotonic() >= leave_at:
                     raise Waiting("children", None, over)

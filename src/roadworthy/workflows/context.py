@@ -9,21 +9,21 @@ import weakref
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from roadworthy.db import Database
-from roadworthy.errors import OrderError, StateConflict
+from roadworthy.errors import DatabaseError, OrderError, StateConflict
 from roadworthy.records import Clock, Ids
 from roadworthy.settings import Settings
 from roadworthy.telemetry import Telemetry
 from roadworthy.workflows.doorbell import Doorbell
+from roadworthy.workflows.engine import Engine, Interrupted
 from roadworthy.workflows.run import Run
 from roadworthy.workflows.store.runs import Claim
 
-if TYPE_CHECKING:
-    from roadworthy.workflows.engine import Engine
+T = TypeVar("T")
 
 Effect = Callable[[sa.Connection], None]
 
@@ -46,7 +46,7 @@ class RunContext:
     run: Run
     claim: Claim
     parts: Parts
-    engine: "Engine"
+    engine: Engine
     main_task: "asyncio.Task[Any]"
     depth: int
     rewound_from: int | None
@@ -57,6 +57,13 @@ class RunContext:
     in_flight: "set[asyncio.Task[Any]]" = field(default_factory=set["asyncio.Task[Any]"])
     idle: bool = False
     """True while the run only waits for its children, so that it takes no worker's place."""
+
+    async def read(self, work: Callable[[sa.Connection], T]) -> T:
+        """Read for the workflow itself; a database that fails interrupts the run and fails no step."""
+        try:
+            return await self.parts.database.read(work)
+        except DatabaseError as error:
+            raise Interrupted(str(error)) from error
 
     def check_order(self, step: str) -> None:
         """Raise `OrderError` when a step begun here could change places with another on replay."""

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, cast
 
-import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
 from roadworthy.db import Database
 from roadworthy.errors import Bug, DatabaseError, OrderChanged, StateConflict
@@ -40,7 +40,7 @@ class Leave(BaseException):
 
 
 class Interrupted(Leave):
-    """Leaves the run because the database failed; no `Exception`, so that no workflow takes it for a failed step."""
+    """Leaves the run because the database failed. No workflow can take it for a failed step."""
 
 
 class _Escape(BaseException):
@@ -61,8 +61,8 @@ class Reservation:
     async def run(self, name: str, body: StepBody) -> Json:
         """The checkpointed outcome of the step at this place, or that of `body`, checkpointed now.
 
-        Raises `OrderChanged` when another step was recorded here, `Leave` when another worker took the run, and
-        `Interrupted` when the database failed.
+        Raises `OrderChanged` when another step was recorded here, `Leave` when another worker took the run,
+        and `Interrupted` when the database failed.
         """
         from dbos._error import DBOSUnexpectedStepError, DBOSWorkflowConflictIDError
 
@@ -89,9 +89,10 @@ class Reservation:
             raise Leave("another worker has finished this step") from error
         except Exception as error:
             # A step's own error comes as an escape; this one is the engine's.
-            if not _is_of_database(error):
+            cause = _of_database(error)
+            if cause is None:
                 raise
-            raise Interrupted(f"The checkpoint of step {name!r} could not be read or stored.") from error
+            raise Interrupted(f"The checkpoint of step {name!r} could not be read or stored.") from cause
 
 
 class _JsonSerializer:
@@ -254,11 +255,11 @@ def _system_database() -> Any:
     return instance._sys_db  # noqa: SLF001
 
 
-def _is_of_database(error: BaseException | None) -> bool:
-    """Whether it, or what it came from, is a database's error; the engine's handling of one may raise another."""
-    while error is not None and not isinstance(error, sa.exc.SQLAlchemyError):
+def _of_database(error: BaseException | None) -> SQLAlchemyError | None:
+    """The database's error that it is or came from: handling one may have raised another."""
+    while error is not None and not isinstance(error, SQLAlchemyError):
         error = error.__cause__ or error.__context__
-    return error is not None
+    return error
 
 
 async def _enter(run_id: str) -> None:

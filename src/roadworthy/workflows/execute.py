@@ -71,7 +71,8 @@ class Executor:
             raise Leave("another worker holds this run") from lost
         except (DatabaseError, Interrupted) as error:
             # The run stays as it is stored; the worker's next look at its own runs queues it again.
-            _log.error("run left: %s", error, extra={"run_id": run_id})
+            cause = self._parts.database.explain(error.__cause__) or error
+            _log.error("run left: %s", cause, extra={"run_id": run_id})
             raise Leave("the database does not answer") from error
         except Exception as error:
             _log.exception("run left: unexpected error", extra={"run_id": run_id})

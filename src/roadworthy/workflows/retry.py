@@ -85,8 +85,8 @@ def _means_time(classes: ErrorClasses) -> bool:
 
 
 def message_of(error: BaseException) -> str:
-    """What to record of an error: our own message, or class and text of a foreign one."""
-    return error.message if isinstance(error, RoadworthyError) else f"{type(error).__name__}: {error}"
+    """What to record of an error: our own message and hint, or class and text of a foreign one."""
+    return str(error) if isinstance(error, RoadworthyError) else f"{type(error).__name__}: {error}"
 
 
 def kind_of(error: BaseException) -> str:

@@ -85,8 +85,10 @@ class Signature:
                 f"{'.'.join(str(part) for part in fault['loc'])}: {self._explain(fault)}"
                 for fault in error.errors()
             ]
+            told = "; ".join(faults)
             raise InvalidInput(
-                f"The input of {self._name!r} does not fit: {'; '.join(faults)}.", details={"faults": faults}
+                f"The input of {self._name!r} does not fit: {told}{'' if told.endswith('?') else '.'}",
+                details={"faults": faults},
             ) from error
         return {name: getattr(model, name) for name in self.parameters}
 

@@ -53,7 +53,7 @@ async def wait_for_signal(name: str, *, timeout_seconds: float | None = None) ->
     Raises `StepTimeout` when `timeout_seconds` pass first.
     """
     context = _in_main_task(f"waiting for {name!r}")
-    clock, database, run_id = context.parts.clock, context.parts.database, context.run.id
+    clock, run_id = context.parts.clock, context.run.id
 
     async def note(_step: StepContext) -> Json:
         return None if timeout_seconds is None else clock.now_ms() + int(timeout_seconds * 1000)
@@ -63,15 +63,17 @@ async def wait_for_signal(name: str, *, timeout_seconds: float | None = None) ->
     leave_at = clock.monotonic() + context.parts.settings.workers.park_after_seconds
     while deadline is None or clock.now_ms() < deadline:
         with context.doorbell.listening([f"signal:{run_id}"]) as ring:
-            if await database.read(lambda tx: _untaken(tx, run_id, name)):
+            if await context.read(lambda tx: _untaken(tx, run_id, name)):
                 break
             if clock.monotonic() >= leave_at:
                 raise Waiting(f"signal:{name}", deadline, lambda tx: _untaken(tx, run_id, name) is not None)
-            left = _POLL_SECONDS if deadline is None else (deadline - clock.now_ms()) / 1000
-            await ring(max(0.0, min(_POLL_SECONDS, left)))
+            left = min(_POLL_SECONDS, leave_at - clock.monotonic())
+            if deadline is not None:
+                left = min(left, (deadline - clock.now_ms()) / 1000)
+            await ring(max(0.0, left))
 
     async def take(step: StepContext) -> Json:
-        signal = await database.read(lambda tx: _untaken(tx, run_id, name))
+        signal = await context.read(lambda tx: _untaken(tx, run_id, name))
         if signal is None:
             raise StepTimeout(f"No signal {name!r} came within {timeout_seconds} s.")
 

@@ -143,7 +143,7 @@ class Worker:
         for row in claimed:
             try:
                 await self._hand_over(row)
-            except Exception:
+            except Exception:  # noqa: BLE001 - logged below with its traceback
                 # The run is held by this worker and executed nowhere: the next beats queue it again.
                 self.executor.claimed.pop(row.id, None)
                 self.executor.requeued.discard(row.id)
@@ -230,6 +230,6 @@ class Worker:
             return await work()
         except DatabaseError as error:
             _log.warning("%s is tried again: %s", name, error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - logged with its traceback
             _log.exception("%s is tried again", name)
         return None

@@ -146,7 +146,7 @@ def test_imports():
 
 
 def test_a_run_without_an_event_loop_plugin_works(run):
-    """Without pytest-asyncio nothing is missing but the fixtures that need it, also with warnings as errors."""
+    """Without pytest-asyncio only the fixtures that need it are missing, also with warnings as errors."""
     result = run("def test_nothing(): pass\n", ini="", options=("-p", "no:asyncio", "-W", "error"))
     result.assert_outcomes(passed=1)
 

@@ -150,6 +150,7 @@ def test_an_id_that_is_not_unique_lists_what_it_may_mean(roadworthy, project):
     assert set(json.loads(outcome.err)["details"]["matches"]) == set(ids)
 
 
+@pytest.mark.slow
 def test_a_ticket_of_ten_megabytes_is_taken(roadworthy, project):
     """From a file, as no shell takes so much."""
     (project / "big.json").write_text(json.dumps({"text": "a" * 10_000_000}), encoding="utf-8")

@@ -151,6 +151,7 @@ def test_modules_that_share_an_app_are_all_found(roadworthy, project):
     assert "greet" in roadworthy("run", "great").err
 
 
+@pytest.mark.slow
 def test_an_unreachable_server_is_named_soon(roadworthy, project, monkeypatch):
     """A person is not kept waiting as long as a worker would wait."""
     monkeypatch.setenv("ROADWORTHY__DATABASE__URL", "postgresql://nobody@127.0.0.1:9/none")

@@ -279,6 +279,7 @@ def test_what_is_exported_is_listed():
     assert all(hasattr(roadworthy.settings, name) for name in roadworthy.settings.__all__)
 
 
+@pytest.mark.slow
 def test_importing_settings_is_cheap():
     """Neither croniter nor anything above this folder is loaded with it."""
     code = "import sys, roadworthy.settings; print(*sorted(n for n in sys.modules if n in %r))"

@@ -303,6 +303,7 @@ def test_a_collector_that_hangs_never_blocks(open_telemetry, collector):
     collector.hold.set()
 
 
+@pytest.mark.slow
 def test_a_script_that_forgets_to_close_ends_soon_without_a_collector():
     """At exit, what is left is given a short time, and the exporter's threads print nothing."""
     code = (
@@ -317,6 +318,7 @@ def test_a_script_that_forgets_to_close_ends_soon_without_a_collector():
     assert time.monotonic() - start < 12
 
 
+@pytest.mark.slow
 def test_a_script_that_forgets_to_close_still_delivers(collector):
     """What ended before the program did is sent on the way out; its own tracer provider is not touched."""
     code = (
@@ -379,7 +381,7 @@ def test_attribute_names_are_those_of_the_conventions():
     """Every name that is not ours is in the conventions' own package."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        from opentelemetry.semconv._incubating.attributes import (  # noqa: PLC0415 - the only place that has them
+        from opentelemetry.semconv._incubating.attributes import (
             error_attributes,
             gen_ai_attributes,
             http_attributes,
@@ -397,7 +399,7 @@ def test_attribute_names_are_those_of_the_conventions():
 
 def test_spans_of_the_project_itself_find_their_place(open_telemetry, collector):
     """Code that uses OpenTelemetry's API sees our open span as the current one, and only while it is open."""
-    from opentelemetry import trace  # noqa: PLC0415 - only here
+    from opentelemetry import trace
 
     telemetry = open_telemetry()
     with telemetry.run_span(run_id="run_1", workflow="answer"):

@@ -190,6 +190,7 @@ def test_talkative_libraries_are_quiet_unless_debugging(log):
     assert [line["message"] for line in log.lines] == ["odd"]
 
 
+@pytest.mark.slow
 def test_library_use_leaves_the_root_logger_alone():
     """Importing and using telemetry adds nothing to the root logger and prints nothing."""
     code = (
@@ -204,7 +205,7 @@ def test_library_use_leaves_the_root_logger_alone():
 
 def test_a_stream_of_another_encoding_takes_every_text(tmp_path, scrubber):
     """JSON lines are ASCII, so that no terminal's or file's encoding can refuse them."""
-    from roadworthy.telemetry import configure  # noqa: PLC0415 - only here
+    from roadworthy.telemetry import configure
 
     path = tmp_path / "log"
     with path.open("w", encoding="ascii") as stream:

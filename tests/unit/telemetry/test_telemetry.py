@@ -15,6 +15,7 @@ from roadworthy.telemetry import Telemetry
 from roadworthy.telemetry.context import NOTHING, bound
 
 
+@pytest.mark.slow
 def test_opentelemetry_is_not_imported_without_an_exporter():
     """A whole run is reported, and no module of OpenTelemetry is loaded."""
     code = (

@@ -6,12 +6,16 @@ not count. Every text is scrubbed before it is hashed or kept.
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
 from roadworthy.models.provider import Request
 from roadworthy.telemetry.scrubber import MARK, Scrubber
+
+_FENCE = re.compile(r"untrusted-[0-9a-f]{12}")
+"""The code in the tags around text from outside; see `prompts/fence.py`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,9 @@ def _shown(recorded: Any, asked: Any) -> str:
     """Both values around their first difference."""
     if not isinstance(recorded, str) or not isinstance(asked, str):
         return f"{recorded!r} recorded, {asked!r} asked"
+    plain = [_FENCE.sub("untrusted", text) for text in (recorded, asked)]
+    if plain[0] != plain[1]:
+        recorded, asked = plain  # a fence's code follows from the text inside, which is what differs
     pairs = enumerate(zip(recorded, asked, strict=False))
     same = next((at for at, (left, right) in pairs if left != right), min(len(recorded), len(asked)))
     start = max(0, same - 15)

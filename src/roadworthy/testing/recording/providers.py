@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from roadworthy.errors import ErrorKind, ProviderError
+from roadworthy.errors import ErrorKind
 from roadworthy.models.provider import Provider, Request, RequestFailed, Response
 from roadworthy.records import Usage
 from roadworthy.testing.recording.exchange import Exchange, canonical, clean
@@ -13,7 +13,7 @@ from roadworthy.testing.recording.recording import Recording
 
 
 class Recorder:
-    """A provider that passes requests on and records what comes of them."""
+    """A provider that passes requests on and records what comes of those that reach the model."""
 
     def __init__(self, provider: Provider, recording: Recording, *, model: str) -> None:
         self._provider = provider
@@ -24,7 +24,7 @@ class Recorder:
         """Ask the wrapped provider, and record answer or failure."""
         try:
             response = await self._provider.request(request)
-        except ProviderError as error:
+        except RequestFailed as error:  # other errors are about this machine, not about the answer
             await self._record(request, None, _error_fields(error))
             raise
         kept = {key: item for key, item in asdict(response).items() if key != "sent"}
@@ -73,8 +73,8 @@ class Replayer:
         """Nothing to close."""
 
 
-def _error_fields(error: ProviderError) -> dict[str, Any]:
-    fields: dict[str, Any] = {
+def _error_fields(error: RequestFailed) -> dict[str, Any]:
+    return {
         "message": error.message,
         "hint": error.hint,
         "kind": error.kind.value,
@@ -82,11 +82,10 @@ def _error_fields(error: ProviderError) -> dict[str, Any]:
         "retry_after_seconds": error.retry_after_seconds,
         "may_be_billed": error.may_be_billed,
         "provider_text": error.provider_text,
+        "received": error.received,
+        "model": error.model,
+        "usage": None if error.usage is None else asdict(error.usage),
     }
-    if isinstance(error, RequestFailed):
-        usage = None if error.usage is None else asdict(error.usage)
-        fields |= {"received": error.received, "model": error.model, "usage": usage}
-    return fields
 
 
 def _error(exchange: Exchange) -> RequestFailed:

@@ -23,6 +23,8 @@ class Recording:
         """Use `new` or `read`."""
         self.path = path
         self.scrubber = scrubber
+        self.missed: list[ProviderError] = []
+        """Requests that were asked for and are not recorded, each as its error."""
         self._lock = threading.Lock()
         self._exchanges = exchanges
         self._by_key: dict[str, list[Exchange]] = {}
@@ -50,7 +52,7 @@ class Recording:
         try:
             lines = path.read_text(encoding="utf-8").splitlines()
         except OSError as error:
-            hint = "Record it first: wrap the model's provider in a Recorder."
+            hint = "Record it first, in a block `with record(app, path):`."
             raise ConfigurationError(f"The recording {str(path)!r} cannot be read.", hint=hint) from error
         exchanges = [_parsed(line, path, number) for number, line in enumerate(lines, 1) if line.strip()]
         return cls(path, exchanges, scrubber or Scrubber())
@@ -88,7 +90,9 @@ class Recording:
             return found[min(given, len(found) - 1)]
         message = f"The recording {self.path.name!r} has no answer for this request to model {model!r}."
         hint = f"{self._nearest(model, asked)} Record it again, or undo the change."
-        raise ProviderError(message, kind=ErrorKind.NOT_CONFIGURED, hint=hint)
+        error = ProviderError(message, kind=ErrorKind.NOT_CONFIGURED, hint=hint)
+        self.missed.append(error)
+        raise error
 
     def _nearest(self, model: str, asked: Mapping[str, Any]) -> str:
         """In words: what differs from the exchange that is most like the request."""

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from roadworthy.errors import RoadworthyError
+from roadworthy.testing.recording import Recording
 from roadworthy.testing.simulated.latency import Latency
 from roadworthy.testing.simulated.script import read_script
 from roadworthy.testing.simulated.server import SimulatedProvider
@@ -34,6 +35,7 @@ def _serve(options: argparse.Namespace) -> None:
         latency = Latency(options.latency, options.latency_p99)
     provider = SimulatedProvider(
         read_script(options.script) if options.script else (),
+        recording=Recording.read(options.recording) if options.recording else None,
         latency=latency,
         cache_prefixes=options.cache_prefixes,
         ledger_path=options.ledger,
@@ -52,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=int, default=0, help="where to listen; 0 has a free port chosen")
     parser.add_argument("--script", type=Path, help="a JSON list of replies and faults")
+    parser.add_argument("--recording", type=Path, help="a recording to answer from")
     parser.add_argument("--ledger", type=Path, help="a file that gets one line for each billed request")
     parser.add_argument("--latency", type=float, help="median latency in seconds")
     parser.add_argument("--latency-p99", type=float, help="latency in seconds that 1 %% of requests exceed")
