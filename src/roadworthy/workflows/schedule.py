@@ -25,12 +25,20 @@ _MOST_AT_ONCE = 100
 
 
 def next_tick(schedule: ScheduleSettings, after_ms: int) -> int:
-    """The first tick after a time, by the wall clock of the schedule's time zone."""
+    """The first tick after a time, by the wall clock of the schedule's time zone.
+
+    When the clock is turned back, a schedule that names its hours fires in the first of the equal hours only.
+    """
     from croniter import croniter
 
-    after = datetime.fromtimestamp(after_ms / 1000, ZoneInfo(schedule.timezone))
-    tick: datetime = croniter(schedule.cron, after).get_next(datetime)
-    return int(tick.timestamp() * 1000)
+    zone = ZoneInfo(schedule.timezone)
+    ticks = croniter(schedule.cron, datetime.fromtimestamp(after_ms / 1000, zone))
+    fields = schedule.cron.split()
+    every_hour = schedule.cron == "@hourly" or (len(fields) > 1 and fields[1].startswith("*"))
+    while True:
+        tick: datetime = ticks.get_next(datetime)
+        if every_hour or not datetime.fromtimestamp(tick.timestamp(), zone).fold:
+            return int(tick.timestamp() * 1000)
 
 
 class Scheduler:

@@ -140,6 +140,11 @@ class Worker:
         claimed = await self._parts.database.write(
             lambda tx: runs.claim_due(tx, self.id, names, room, now_ms)
         )
+        for row in claimed:  # all at once: a beat in between must not take one that waits its turn for lost
+            if self._is_new(row):
+                self.executor.claimed[row.id] = Claim(row.id, row.claim, self.id)
+            else:
+                self.executor.requeued.add(row.id)
         for row in claimed:
             try:
                 await self._hand_over(row)
@@ -151,15 +156,16 @@ class Worker:
         return len(claimed) == room
 
     async def _hand_over(self, row: sa.Row[*tuple[Any, ...]]) -> None:
-        if row.rewind_to is not None:
-            self.executor.requeued.add(row.id)
-            await self.engine.rewind(row.id, row.rewind_to)
-        elif row.claim > 1:
-            self.executor.requeued.add(row.id)
-            await self.engine.requeue(row.id)
-        else:
-            self.executor.claimed[row.id] = Claim(row.id, row.claim, self.id)
+        if self._is_new(row):
             await self.engine.start(row.id)
+        elif row.rewind_to is not None:
+            await self.engine.rewind(row.id, row.rewind_to)
+        else:
+            await self.engine.requeue(row.id)
+
+    def _is_new(self, row: sa.Row[*tuple[Any, ...]]) -> bool:
+        """Whether nobody can have begun the run before this claim."""
+        return row.claim == 1 and row.rewind_to is None
 
     async def _beat(self) -> None:
         now_ms = self._parts.clock.now_ms()
@@ -176,7 +182,7 @@ class Worker:
             if row.id in self.executor.active:
                 if row.cancel_requested:
                     self.executor.cancel(row.id)
-            elif row.id not in self.executor.claimed:
+            elif row.id not in self.executor.claimed:  # also what lies in the engine's queue for too long
                 counted[row.id, row.claim] = self._untracked.get((row.id, row.claim), 0) + 1
         self._untracked = counted
         for (run_id, claim), beats in counted.items():

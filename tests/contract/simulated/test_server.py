@@ -189,3 +189,12 @@ def test_the_process_says_what_is_wrong_with_its_script(tmp_path):
     assert done.returncode == 2
     assert "unknown fault 'rate_limit'. Did you mean 'rate_limited'?" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_process_says_that_a_recording_is_missing(tmp_path):
+    """A recording that cannot be read is one line on the error output, without a traceback."""
+    command = [sys.executable, "-m", "roadworthy.testing.simulated", "--recording", str(tmp_path / "a.jsonl")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "a.jsonl' cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr

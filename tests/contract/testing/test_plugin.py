@@ -1,6 +1,5 @@
 """The pytest plugin, as it behaves in the test runs of users."""
 
-import importlib.metadata
 import subprocess
 import sys
 
@@ -25,8 +24,6 @@ provider = "openai"
 model = "gpt-5-2026-01-01"
 base_url = "http://127.0.0.1:9/v1"
 """
-
-WITH_ASYNCIO = "asyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n"
 
 ASK = """
 import pytest
@@ -61,17 +58,14 @@ async def twice(number: int) -> int:
 
 
 @pytest.fixture
-def run(pytester, monkeypatch):
-    """Run a test file in a pytest of its own, as strict as ours."""
-    installed = importlib.metadata.entry_points(group="pytest11", name="roadworthy")
-    plugin = [] if installed else ["-p", "roadworthy.testing.plugin"]
+def run(pytester, monkeypatch, run_pytest):
+    """Run one test file in a project with models near and far."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-not-a-real-key")
 
-    def run(test, *, ini=WITH_ASYNCIO, options=()):
+    def run(test, *, options=(), **settings):
         (pytester.path / "roadworthy.toml").write_text(SETTINGS)
-        pytester.makeini(f"[pytest]\nfilterwarnings = error\n{ini}")
         pytester.makepyfile(test)
-        return pytester.runpytest_subprocess(*plugin, "--strict-markers", "-p", "no:cacheprovider", *options)
+        return run_pytest(*options, **settings)
 
     return run
 
@@ -147,7 +141,9 @@ def test_imports():
 
 def test_a_run_without_an_event_loop_plugin_works(run):
     """Without pytest-asyncio only the fixtures that need it are missing, also with warnings as errors."""
-    result = run("def test_nothing(): pass\n", ini="", options=("-p", "no:asyncio", "-W", "error"))
+    result = run(
+        "def test_nothing(): pass\n", with_asyncio=False, options=("-p", "no:asyncio", "-W", "error")
+    )
     result.assert_outcomes(passed=1)
 
 
@@ -186,7 +182,7 @@ def test_the_project_may_be_in_another_folder(pytester, run):
             assert roadworthy_project_app.settings.project.name == "service"
             assert list(roadworthy_project_app.workflows) == ["twice"]
         """,
-        ini=f"{WITH_ASYNCIO}roadworthy_project = service\n",
+        ini="roadworthy_project = service\n",
     )
     result.assert_outcomes(passed=1)
 

@@ -1,4 +1,4 @@
-"""How OpenAI words an error: the same for chat completions, responses, embeddings and batches."""
+"""How OpenAI words an error: the same for chat completions, responses and embeddings."""
 
 from collections.abc import Mapping
 from typing import Any
