@@ -1,14 +1,12 @@
 """`roadworthy batch`: one run for each line of a file, with progress and what became of every item."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
+from roadworthy.cli.batch_document import as_document, states
 from roadworthy.cli.command import JsonOption, Place, command
-
-if TYPE_CHECKING:
-    from roadworthy.workflows.batch import Batch
 
 group = typer.Typer(help="Run a workflow over the lines of a file.", no_args_is_help=True)
 
@@ -122,23 +120,3 @@ async def show(
         found = await choice.batch_id(app, batch)
     await batch_run.tell(place, found, columns, as_json=as_json)
     return 0
-
-
-def as_document(batch: "Batch") -> dict[str, Any]:
-    """A batch for `--json`."""
-    return {
-        "id": batch.id,
-        "workflow": batch.workflow,
-        "source": batch.source,
-        "total": batch.total,
-        "done": batch.done,
-        "finished": batch.finished,
-        "counts": {status.value: count for status, count in batch.counts.items()},
-        "rejects": batch.rejects,
-    }
-
-
-def states(batch: "Batch") -> str:
-    """How many items stand where, in words."""
-    counted = [f"{count} {status}" for status, count in sorted(batch.counts.items())]
-    return ", ".join([*counted, *([f"{batch.rejects} rejected"] if batch.rejects else [])])

@@ -62,7 +62,7 @@ def fields_of(given: Sequence[str]) -> dict[str, str]:
 
 async def queue(place: Place, order: Order, *, as_json: bool) -> int:
     """Load the batch and leave it to workers."""
-    from roadworthy.cli.batch import as_document, states
+    from roadworthy.cli.batch_document import as_document, states
 
     app = load_app(place)
     async with app.running(work=False):
@@ -130,7 +130,7 @@ class _Bar:
         return self._progress
 
     def update(self, batch: "Batch") -> None:
-        from roadworthy.cli.batch import states
+        from roadworthy.cli.batch_document import states
 
         if self._progress is not None:
             task = self._progress.task_ids[0]
@@ -144,7 +144,7 @@ class _Bar:
 
 async def tell(place: Place, batch_id: str, columns: "Columns | None", *, as_json: bool) -> int:
     """Print what became of a batch's items; the exit code says whether all are well."""
-    from roadworthy.cli.batch import as_document
+    from roadworthy.cli.batch_document import as_document
     from roadworthy.workflows import Filter, RunStatus
 
     async with records(place) as app:
@@ -177,7 +177,7 @@ async def tell(place: Place, batch_id: str, columns: "Columns | None", *, as_jso
 def _say_summary(
     place: Place, batch: "Batch", failures: "Sequence[Run]", rejects: Sequence[tuple[int, str]]
 ) -> None:
-    from roadworthy.cli.batch import states
+    from roadworthy.cli.batch_document import states
 
     say(f"{batch.id}: {batch.done} of {batch.total} items done: {states(batch)}")
     if failures:

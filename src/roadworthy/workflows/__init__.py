@@ -13,7 +13,7 @@ from roadworthy.workflows.schedule import Scheduler
 from roadworthy.workflows.signature import as_json
 from roadworthy.workflows.step import Step as StepFunction
 from roadworthy.workflows.step import step_of
-from roadworthy.workflows.store.runs import Filter
+from roadworthy.workflows.store.find import Filter
 from roadworthy.workflows.wait import sleep, wait_for_signal
 from roadworthy.workflows.worker import Worker
 from roadworthy.workflows.workflow import Workflow, skip

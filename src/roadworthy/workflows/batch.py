@@ -22,6 +22,7 @@ from roadworthy.workflows.doorbell import Doorbell
 from roadworthy.workflows.run import FINISHED, RunStatus
 from roadworthy.workflows.runs import Runs
 from roadworthy.workflows.store import runs as store
+from roadworthy.workflows.store.find import Filter, count_by_status
 
 _AT_ONCE = 200
 _MOST_LINE_CHARS = 64_000_000
@@ -144,7 +145,7 @@ class Batches:
             if row is None:
                 raise NotFound(f"There is no batch {batch_id!r}.", hint="List them: roadworthy batch list")
             rejected = sa.select(sa.func.count()).where(batch_rejects.c.batch_id == batch_id)
-            counts = store.count_by_status(tx, store.Filter(batch_id=batch_id))
+            counts = count_by_status(tx, Filter(batch_id=batch_id))
             return Batch(
                 row.id, row.workflow, row.source, row.total, counts, tx.execute(rejected).scalar_one()
             )

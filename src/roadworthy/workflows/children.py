@@ -17,7 +17,7 @@ from roadworthy.workflows.context import RunContext, StepContext, run_context
 from roadworthy.workflows.run import FINISHED, Failure, RunStatus, StepKind
 from roadworthy.workflows.signature import as_json, content_hash
 from roadworthy.workflows.step import Spec, Step, execute
-from roadworthy.workflows.store import runs
+from roadworthy.workflows.store import find, runs
 from roadworthy.workflows.wait import Waiting
 from roadworthy.workflows.workflow import Workflow
 
@@ -77,7 +77,7 @@ async def _children(
     await _wait(context, run_ids)
 
     async def collect(_step: StepContext) -> Json:
-        rows = {row.id: row for row in await context.read(lambda tx: runs.children(tx, run_ids))}
+        rows = {row.id: row for row in await context.read(lambda tx: find.children(tx, run_ids))}
         return [_outcome(rows[run_id]) for run_id in run_ids]
 
     spec = Spec(f"collect {workflow.name}", StepKind.CHILD)
@@ -95,7 +95,7 @@ async def _start(context: RunContext, workflow: Workflow[..., Any], inputs: list
     hashes = [content_hash(given) for given in inputs]
 
     async def start(step: StepContext) -> Json:
-        above = await context.read(lambda tx: runs.ancestors(tx, parent.id))
+        above = await context.read(lambda tx: find.ancestors(tx, parent.id))
         for row in above:
             if row.workflow == workflow.name and row.input_hash in hashes:
                 chain = " → ".join([*(one.workflow for one in reversed(above)), workflow.name])
@@ -143,7 +143,7 @@ async def _wait(context: RunContext, run_ids: list[str]) -> None:
     leave_at = clock.monotonic() + _HOLD_SECONDS
 
     def over(tx: sa.Connection) -> bool:
-        return all(RunStatus(row.status) in FINISHED for row in runs.children(tx, run_ids))
+        return all(RunStatus(row.status) in FINISHED for row in find.children(tx, run_ids))
 
     context.idle = True
     context.doorbell.work.set()

@@ -16,6 +16,8 @@ from roadworthy.workflows.run import FINISHED, RESUMABLE, Run, RunStatus, Step
 from roadworthy.workflows.signature import as_json, content_hash
 from roadworthy.workflows.store import runs as store
 from roadworthy.workflows.store import steps as step_store
+from roadworthy.workflows.store.find import Filter, count_by_status
+from roadworthy.workflows.store.find import find as find_runs
 from roadworthy.workflows.workflow import Workflow
 
 T = TypeVar("T")
@@ -158,18 +160,18 @@ class Runs:
         def look(tx: sa.Connection) -> Shown:
             run = store.get(tx, run_id)
             given, output = store.payload(tx, run_id)
-            children = store.find(tx, store.Filter(parent_run_id=run_id), limit=1000)
+            children = find_runs(tx, Filter(parent_run_id=run_id), limit=1000)
             return Shown(run, given, output, tuple(step_store.list_of(tx, run_id)), tuple(reversed(children)))
 
         return await self._parts.database.read(look)
 
-    async def find(self, where: store.Filter, *, limit: int = 50, after: str | None = None) -> list[Run]:
+    async def find(self, where: Filter, *, limit: int = 50, after: str | None = None) -> list[Run]:
         """Runs that fit, newest first."""
-        return await self._parts.database.read(lambda tx: store.find(tx, where, limit=limit, after=after))
+        return await self._parts.database.read(lambda tx: find_runs(tx, where, limit=limit, after=after))
 
-    async def count(self, where: store.Filter) -> dict[RunStatus, int]:
+    async def count(self, where: Filter) -> dict[RunStatus, int]:
         """How many runs that fit stand where."""
-        return await self._parts.database.read(lambda tx: store.count_by_status(tx, where))
+        return await self._parts.database.read(lambda tx: count_by_status(tx, where))
 
     async def finished(self, run_id: str, *, timeout_seconds: float | None = None) -> Run:
         """Wait until a run has finished or is parked. Raises `RunTimeout`; the run itself goes on."""
@@ -242,7 +244,7 @@ class Runs:
         )
         return await self.get(run_id)
 
-    async def resume_all(self, where: store.Filter, *, limit: int = 10_000) -> list[str]:
+    async def resume_all(self, where: Filter, *, limit: int = 10_000) -> list[str]:
         """Resume every dead run that fits; returns their ids."""
         found = await self.find(replace(where, status=(RunStatus.DEAD,)), limit=limit)
         resumed: list[str] = []
@@ -313,12 +315,12 @@ def _reopen(tx: sa.Connection, run: Run, position: int | None, now_ms: int, *, e
         )
     if position is not None:
         step_store.rewind(tx, run.id, position, run.claim + 1, failed_only=not everything)
-    for child in store.find(tx, store.Filter(parent_run_id=run.id, status=tuple(RESUMABLE)), limit=10_000):
+    for child in find_runs(tx, Filter(parent_run_id=run.id, status=tuple(RESUMABLE)), limit=10_000):
         _reopen(tx, child, child.error_position, now_ms, everything=False)
 
 
 def _cancel_below(tx: sa.Connection, run_id: str, now_ms: int) -> None:
     open_states = tuple(status for status in RunStatus if status not in FINISHED)
-    for child in store.find(tx, store.Filter(parent_run_id=run_id, status=open_states), limit=100_000):
+    for child in find_runs(tx, Filter(parent_run_id=run_id, status=open_states), limit=100_000):
         store.request_cancel(tx, child.id, now_ms)
         _cancel_below(tx, child.id, now_ms)
