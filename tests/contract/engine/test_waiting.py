@@ -92,8 +92,8 @@ async def test_a_sleep_survives_the_process_and_is_not_begun_anew(app, is_in):
     assert time.monotonic() - began < 10
 
 
-async def test_hundreds_of_waiting_runs_cost_next_to_nothing(make_app, until):
-    """They hold no task and no thread; a worker with 300 of them uses a few percent of a core, if that."""
+async def test_hundreds_of_waiting_runs_leave_the_process(make_app, until):
+    """They hold no task; `benchmarks/waiting.py` shows what ten thousand of them cost."""
     app = make_app(workers__concurrency=300)
 
     @app.workflow
@@ -108,9 +108,5 @@ async def test_hundreds_of_waiting_runs_cost_next_to_nothing(make_app, until):
 
         await until(all_wait, seconds=60)
         await until(lambda: not app._worker.executor.active)
-        before, began = time.process_time(), time.monotonic()
-        await until(lambda: time.monotonic() - began > 1.5)
-        assert (time.process_time() - before) / (time.monotonic() - began) < 0.15
-
         await app.runs.signal(handles[150].id, "wake", "up")
         assert await handles[150].result(timeout_seconds=20) == "up"

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import logging
-import time
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
@@ -190,29 +189,20 @@ UNITS = [
 ]
 
 
-def seconds_to(work, text):
-    """Processor time for one text."""
-    start = time.process_time()
-    work(text)
-    return time.process_time() - start
-
-
 @pytest.mark.parametrize("unit", UNITS)
-def test_a_hostile_line_of_100_kb_takes_less_than_50_ms(unit):
-    """No repetition makes a pattern go back over the text; every shape is tried on every line."""
+def test_a_hostile_line_is_scrubbed_to_its_end(unit):
+    """No repetition hides a secret behind it; `benchmarks/telemetry.py` shows what such lines cost."""
     scrubber = Scrubber()
-    for number in range(3):
-        scrubber.register(f"p@ss/w'ör\"d-{number}-{'x' * 30}")
+    secret = "p@ss/w'ör\"d-" + "x" * 30
+    scrubber.register(secret)
     every_hint = " ".join(hint for shape in SHAPES for hint in shape.hints)
-    line = (unit * (100_000 // len(unit) + 1))[:100_000] + every_hint
-    assert any(seconds_to(scrubber.scrub, line) < 0.05 for _ in range(5))
+    line = (unit * (100_000 // len(unit) + 1))[:100_000] + every_hint + f" {secret}"
+    assert secret not in scrubber.scrub(line)
 
 
-def test_a_huge_value_costs_no_more_than_a_long_one(scrubber):
-    """Text is cut before it is searched: 55 MB take the time of 8 KB."""
-    huge = "password=x " * 5_000_000
-    assert scrubber.clip(huge).endswith("...[cut, 55000000 characters in all]")
-    assert any(seconds_to(scrubber.clip, huge) < 0.05 for _ in range(5))
+def test_a_huge_value_is_cut_before_it_is_searched(scrubber):
+    """What is left says how much there was."""
+    assert scrubber.clip("password=x " * 5_000_000).endswith("...[cut, 55000000 characters in all]")
 
 
 def test_secrets_are_scrubbed_from_events_and_exceptions(log, scrubber):
