@@ -208,7 +208,7 @@ def test_models_are_checked_where_they_run(roadworthy, project):
     (project / "rule.py").write_text("", encoding="utf-8")
     settings = project / "roadworthy.toml"
     settings.write_text(
-        settings.read_text(encoding="utf-8").replace("rule:answer", "rules:answer"), encoding="utf-8"
+        settings.read_text(encoding="utf-8").replace("rule:answer", "absent_module:answer"), encoding="utf-8"
     )
     outcome = roadworthy("models", "check", "--json")
     assert outcome.code == 1
