@@ -10,6 +10,8 @@ from roadworthy.cli.command import Place
 from roadworthy.cli.terminal import clean
 from roadworthy.errors import InvalidInput
 
+pytestmark = pytest.mark.slow  # each command loads a project and its database
+
 HOSTILE = "\x1b[2J[red]hi[/red]\u202e\r\n{}"
 
 

@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+
+pytestmark = pytest.mark.slow  # each command loads a project and its database
+
 PLAN = """\
 workflow = "sort_message"
 file = "labelled.jsonl"

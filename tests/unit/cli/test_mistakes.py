@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each command loads a project and its database
+
 
 @pytest.mark.parametrize(
     ("words", "code", "said"),
