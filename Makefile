@@ -20,8 +20,8 @@ setup: $(STAMP) ## Build .venv from the hashed lock file; does nothing when noth
 demo: setup ## Run the support desk example: real tickets, a local model, no key and no server
 	@$(BIN)/roadworthy demo --project examples/support_desk
 
-test: setup ## Run all tests: unit, contract, end to end, crash
-	@$(BIN)/pytest $(ARGS)
+test: setup ## Run all tests: unit, contract, end to end, crash; two files at a time
+	@$(BIN)/pytest --numprocesses=2 --dist=loadfile $(ARGS)
 
 check: setup ## Format, lint, types, imports and fast tests, side by side, in seconds
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(ONE_BY_ONE) types unit lint format-check imports
@@ -52,7 +52,8 @@ bench: setup ## Run every benchmark, the short way
 lock: .uv/bin/uv ## Resolve requirements/ again; LOCKFLAGS=--upgrade takes the newest versions
 	@$(COMPILE) $(LOCKFLAGS) --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
 	@$(COMPILE) $(LOCKFLAGS) requirements/uv.in --output-file requirements/uv.txt
-	@! grep -nE '://|file:|==[^ ;]+\+' requirements/*.txt || { echo "A lock file names an address or a private build."; exit 1; }
+	@$(COMPILE) $(LOCKFLAGS) benchmarks/peers.in --output-file benchmarks/peers.txt
+	@! grep -nE '://|file:|==[^ ;]+\+' requirements/*.txt benchmarks/peers.txt || { echo "A lock file names an address or a private build."; exit 1; }
 
 clean: ## Remove what the other targets made
 	@rm -rf .venv .uv .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist

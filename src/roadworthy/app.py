@@ -6,6 +6,7 @@ async with app.running():         a worker in this process
     handle = await app.start(answer_ticket, ticket_id="t-17")
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -13,14 +14,18 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
+import sqlalchemy as sa
+
 from roadworthy.calls import Output, Pipeline
 from roadworthy.db import Database, require_current, upgrade
 from roadworthy.errors import ConfigurationError, Fault, NotFound, SettingsError, did_you_mean
-from roadworthy.models import Models
+from roadworthy.models import AnswerCache, Gates, LearnedRouter, Models
 from roadworthy.prompts import Prompts, Version, load_prompts
 from roadworthy.prompts import store as prompt_store
 from roadworthy.records import Clock, Ids, RandomIds, SystemClock
-from roadworthy.settings import Settings, find_root
+from roadworthy.review import Reviews, signal_name
+from roadworthy.review import store as review_store
+from roadworthy.settings import RouteSettings, Settings, find_root
 from roadworthy.telemetry import Scrubber, Telemetry
 from roadworthy.workflows import (
     Action,
@@ -30,10 +35,12 @@ from roadworthy.workflows import (
     OnError,
     Parts,
     Prompt,
+    Rehearse,
     Retry,
     Runs,
     Scheduler,
     StepFunction,
+    Surroundings,
     Worker,
     Workflow,
     action_of,
@@ -43,6 +50,7 @@ from roadworthy.workflows import (
     fan_out,
     sleep,
     step_of,
+    wait,
     wait_for_signal,
 )
 
@@ -69,8 +77,10 @@ class App:
         self._doorbell = Doorbell()
         self._workflows: dict[str, Workflow[..., Any]] = {}
         self._functions: dict[str, Callable[..., Any]] = {}
-        self._asked: dict[str, Prompt[Any]] = {}
+        self._asked: dict[str, list[Prompt[Any]]] = {}
         self._worker: Worker | None = None
+        self.rehearse: Rehearse | None = None
+        """What runs do in place of every action, for drills; None: they act. Set it before the app runs."""
 
     @classmethod
     def load(
@@ -162,17 +172,24 @@ class App:
     def prompt(self, prompt_id: str, *, output: type[T] = str) -> Prompt[T]:
         """A prompt of the project as a function; `output` is what its answers are checked against.
 
+        The same prompt with the same `output` is one object, with one set of rules, checks and signals.
         Raises `NotFound` when there is no such prompt, `ConfigurationError` when no route serves it.
         """
         self.version(prompt_id)
-        made: Prompt[T] = Prompt(
-            prompt_id,
-            Output(output),
+        for known in self._asked.get(prompt_id, ()):
+            if known.output.declared == output:
+                return cast("Prompt[T]", known)
+        surroundings = Surroundings(
             pipeline=lambda: self.pipeline,
             version=lambda: self.version(prompt_id),
             route=lambda workflow: self._route(prompt_id, workflow),
+            task=lambda: self._task(prompt_id),
+            reviews=lambda: self.reviews,
+            write=self._write,
+            scrub=self._scrub,
         )
-        self._asked[prompt_id] = made
+        made: Prompt[T] = Prompt(prompt_id, Output(output), surroundings)
+        self._asked.setdefault(prompt_id, []).append(made)
         return made
 
     async def map(
@@ -230,11 +247,30 @@ class App:
         return Pipeline(
             settings=self.settings,
             models=self.models,
+            gates=self.gates,
+            cache=self.answers,
             database=self.database,
             telemetry=self.telemetry,
             clock=self.clock,
             ids=self._ids,
+            load_router=self._load_router,
         )
+
+    @cached_property
+    def gates(self) -> Gates:
+        """Which models may be asked just now: breakers, paces, open requests."""
+        return Gates(
+            clock=self.clock,
+            telemetry=self.telemetry,
+            database=self.database,
+            environment=self.settings.environment,
+            process=self._ids.new("process"),
+        )
+
+    @cached_property
+    def answers(self) -> AnswerCache:
+        """Answers that are given again."""
+        return AnswerCache(self.database, self.clock)
 
     @cached_property
     def runs(self) -> Runs:
@@ -247,8 +283,26 @@ class App:
         return Batches(self._parts, self.runs, self._doorbell)
 
     @cached_property
+    def reviews(self) -> Reviews:
+        """What waits for a person, and the answers that people give."""
+
+        def ring(run_id: str) -> None:
+            self._doorbell.ring(f"signal:{run_id}")
+            self._doorbell.work.set()
+
+        return Reviews(
+            self.database,
+            self.clock,
+            self._ids,
+            self.settings.environment,
+            wake=_wake_after_review,
+            ring=ring,
+            telemetry=self.telemetry,
+        )
+
+    @cached_property
     def _parts(self) -> Parts:
-        return Parts(self.settings, self.database, self.clock, self._ids, self.telemetry)
+        return Parts(self.settings, self.database, self.clock, self._ids, self.telemetry, self.rehearse)
 
     @property
     def workflows(self) -> Mapping[str, Workflow[..., Any]]:
@@ -259,6 +313,43 @@ class App:
         """The version of a prompt that serves here: the one the settings name, else the newest label."""
         chosen = self.settings.prompts.get(prompt_id)
         return self.prompts.get(prompt_id).version(chosen.version if chosen else None)
+
+    def routes_of(self, workflow: str) -> tuple[str, ...]:
+        """The routes by which this workflow's calls go, for every prompt that the project asks.
+
+        Raises `ConfigurationError` when no route serves one of them.
+        """
+        return tuple(dict.fromkeys(self._route(prompt_id, workflow) for prompt_id in self._asked))
+
+    async def _write(self, work: Callable[[sa.Connection], Any]) -> Any:
+        return await self.database.write(work)
+
+    def _scrub(self, text: str) -> str:
+        return self.telemetry.scrubber.scrub(text)
+
+    def _task(self, prompt_id: str) -> str:
+        chosen = self.settings.prompts.get(prompt_id)
+        return (chosen.task if chosen else None) or prompt_id
+
+    def _load_router(self, name: str, route: RouteSettings) -> tuple[LearnedRouter, bool]:
+        """The trained router of a route, and whether the models behind its names are still those it knows.
+
+        Raises `ConfigurationError` when it does not fit the route.
+        """
+        assert route.router is not None  # noqa: S101 - the settings were checked
+        router = LearnedRouter.load(self.settings.path(route.router))
+        router.require(name, route.models)
+        changed = router.changed({model: self.models.target(model).model for model in route.models})
+        if changed:
+            _log.warning(
+                "the router of route %r was trained for another model behind %s: everything goes to %r "
+                "until it is trained again (roadworthy routes train %s)",
+                name,
+                ", ".join(map(repr, changed)),
+                router.strong,
+                name,
+            )
+        return router, not changed
 
     # Using it
 
@@ -309,14 +400,28 @@ class App:
         self.open()
         for warning in self.models.warnings():
             _log.warning(warning)
+        warming: asyncio.Task[None] | None = None
         if work:
             scheduler = Scheduler(self._parts, self.settings.schedules, self.runs, self._doorbell)
-            self._worker = Worker(self._parts, self._workflows, self._doorbell, scheduler=scheduler)
+            self._worker = Worker(
+                self._parts,
+                self._workflows,
+                self._doorbell,
+                scheduler=scheduler,
+                upkeep=self.pipeline.admissions.expire,
+                models=self.models,
+                lane=self.pipeline.lane,
+            )
         try:
             if self._worker is not None:
                 await self._worker.start()
+                if self._asked:
+                    warming = asyncio.create_task(self.models.prepare())
             yield self
         finally:
+            if warming is not None:
+                warming.cancel()
+                await asyncio.gather(warming, return_exceptions=True)
             await self._close(patience_seconds)
 
     async def start(self, workflow: Workflow[P, R], *args: P.args, **kwargs: P.kwargs) -> Handle[R]:
@@ -330,11 +435,26 @@ class App:
                 await self._worker.stop(patience_seconds=patience_seconds)
         finally:
             self._worker = None
+            if "pipeline" in self.__dict__:
+                await self.pipeline.close()
+            if "gates" in self.__dict__:
+                await self.gates.close()
             if "models" in self.__dict__:
                 await self.models.close()
             self.telemetry.close()
             self.database.close()
-            for name in ("database", "models", "pipeline", "runs", "batches", "_parts", "telemetry"):
+            for name in (
+                "database",
+                "models",
+                "gates",
+                "answers",
+                "pipeline",
+                "runs",
+                "batches",
+                "reviews",
+                "_parts",
+                "telemetry",
+            ):
                 self.__dict__.pop(name, None)
             self._doorbell = Doorbell()  # the next use may be on another event loop
 
@@ -360,6 +480,19 @@ class App:
             workflow, as_json(arguments, f"The input of workflow {workflow.name!r}")
         )
         return await handle.result()
+
+
+def _wake_after_review(tx: sa.Connection, run_id: str, review_id: str, now_ms: int) -> None:
+    """Send the signal that the run waits for, once for each review."""
+    status = review_store.get(tx, review_id).status.value
+    wait.send(
+        tx,
+        signal_id=f"sig_{review_id.partition('_')[2]}",
+        run_id=run_id,
+        name=signal_name(review_id),
+        payload={"review_id": review_id, "status": status},
+        now_ms=now_ms,
+    )
 
 
 class StepDecorator(Protocol):

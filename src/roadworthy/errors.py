@@ -13,9 +13,14 @@
     ├── TransportError            something else outside could not be reached; raise it from a step
     ├── InvalidAnswer             the model answered, but no answer passed its checks
     ├── StepFailed                a step gave up after its attempts; carries the cause as values
+    ├── NeedsPerson               no model answered, and a person was asked instead
+    ├── TryLater                  no model can answer now; ask again after `retry_after_seconds`
     ├── LimitError                a limit that was set on purpose
     │   ├── StepTimeout           one attempt of a step ran over its time
-    │   └── RunTimeout            the run's deadline passed
+    │   ├── RunTimeout            the run's deadline passed
+    │   ├── BudgetSpent           a budget has no room for the request; nothing was sent
+    │   ├── Throttled             a user, tenant or workflow asks too often
+    │   └── NotPermitted          no model of the route may see data of this kind
     ├── ConflictError             two requests that exclude each other
     │   ├── IdempotencyConflict   the same key with another input
     │   └── StateConflict         the run is not in a state that allows this
@@ -151,6 +156,14 @@ class ErrorKind(StrEnum):
     """The provider rejected the request as it stands; take the next model."""
     NOT_CONFIGURED = "not_configured"
     """A key, file or package that this model needs is missing here; take the next model."""
+    CIRCUIT_OPEN = "circuit_open"
+    """The model failed too often and is left alone for a while; nothing was sent. Take the next model."""
+    RATE_LIMITED_HERE = "rate_limited_here"
+    """A rate or number of requests that was set here is used up; nothing was sent. Take the next model."""
+    OVER_BUDGET = "over_budget"
+    """A budget has no room for the worst that the request may cost; nothing was sent. Take the next model."""
+    NOT_ALLOWED = "not_allowed"
+    """Data of this kind may not go to this model's region; nothing was sent. Take the next model."""
 
     @property
     def retryable(self) -> bool:
@@ -209,6 +222,26 @@ class InvalidAnswer(RoadworthyError):
     code = "invalid_answer"
 
 
+class NeedsPerson(RoadworthyError):
+    """No model answered; a person was asked, whose answer comes later."""
+
+    code = "needs_person"
+
+    def __init__(self, message: str, *, review_id: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.review_id = review_id
+
+
+class TryLater(RoadworthyError):
+    """No model can answer now. The same call may succeed after `retry_after_seconds`."""
+
+    code = "try_later"
+
+    def __init__(self, message: str, *, retry_after_seconds: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class StepFailed(RoadworthyError):
     """A step gave up. The cause is kept as values, so it reads the same live and after a restart."""
 
@@ -238,6 +271,35 @@ class RunTimeout(LimitError):
     """The run's own deadline passed."""
 
     code = "run_timeout"
+
+
+class BudgetSpent(LimitError):
+    """A budget has no room for what the request may cost at most. Nothing was sent, nothing is owed."""
+
+    code = "budget_spent"
+
+    def __init__(self, message: str, *, budget: str, resets_at_ms: int | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.budget = budget
+        """The budget's name in the settings."""
+        self.resets_at_ms = resets_at_ms
+        """When its window ends; None when it does not."""
+
+
+class Throttled(LimitError):
+    """A user, tenant or workflow asks more often than its throttle lets it."""
+
+    code = "throttled"
+
+    def __init__(self, message: str, *, retry_after_seconds: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class NotPermitted(LimitError):
+    """Data of this kind may not go to any model of the route. Nothing was sent."""
+
+    code = "not_permitted"
 
 
 class ConflictError(RoadworthyError):

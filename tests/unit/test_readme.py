@@ -34,6 +34,7 @@ def reply(request):
 """
 
 
+@pytest.mark.slow
 async def test_the_program_of_the_readme_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,9 +1,26 @@
 """Calls: one logical request to a model, from prompt and inputs to a checked, priced, recorded answer."""
 
+from roadworthy.calls import lane_store
 from roadworthy.calls.answer import Answer, Decision
 from roadworthy.calls.attempt import AttemptStatus
 from roadworthy.calls.call import Call, CallStatus
+from roadworthy.calls.lane import PROVIDER_BATCH, Lane
 from roadworthy.calls.output import Output
-from roadworthy.calls.pipeline import Pipeline
+from roadworthy.calls.pipeline import CallPutOff, Pipeline
+from roadworthy.calls.rules import Rules, function_of
 
-__all__ = ["Answer", "AttemptStatus", "Call", "CallStatus", "Decision", "Output", "Pipeline"]
+__all__ = [
+    "PROVIDER_BATCH",
+    "Answer",
+    "AttemptStatus",
+    "Call",
+    "CallPutOff",
+    "CallStatus",
+    "Decision",
+    "Lane",
+    "Output",
+    "Pipeline",
+    "Rules",
+    "function_of",
+    "lane_store",
+]

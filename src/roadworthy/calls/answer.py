@@ -24,7 +24,7 @@ class Answer(Generic[T_co]):
     """The answer as the declared type."""
     call_id: str
     rung: str
-    """Which rung of the route answered: the name of the model in the settings."""
+    """Which rung of the route answered: a model's name in the settings, or `cache`, `rule`, `review`."""
     prompt_version: str
     """For example `draft-reply@v2`."""
     prompt_hash: str
@@ -38,6 +38,14 @@ class Answer(Generic[T_co]):
     cost_known: bool
     latency_seconds: float
     attempts: int
+    confidence: float | None = None
+    """How sure one may be of it, 0 to 1: the least of its signals; None without any."""
+    degraded: bool = False
+    """Whether it is not what the route would give on a good day: an older answer, a cheaper route, a rule."""
+    stale: bool = False
+    """Whether it is an older answer whose time is over."""
+    saved_usd: Decimal = Decimal(0)
+    """What a model was not paid because the answer was known already, or code knew it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,25 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
+from roadworthy.calls.admission import Admission
 from roadworthy.errors import InvalidAnswer, ProviderError
-from roadworthy.models import Request, RequestFailed, Response, Target, estimate, estimate_usage, price
+from roadworthy.models import (
+    Processing,
+    Request,
+    RequestFailed,
+    Response,
+    Target,
+    estimate,
+    estimate_usage,
+    prefix_saving,
+    price,
+)
 from roadworthy.records import Clock, Json, Usage
 from roadworthy.telemetry.failures import kind_of
 
-Reason = Literal["first", "retry", "repair", "fallback"]
-"""Why the request was made: the first one, the same again, a correction, or the next model."""
+Reason = Literal["first", "retry", "repair", "fallback", "escalate", "hedge", "degrade"]
+"""Why the request was made: the first one, the same again, a correction, the next model after a failure or
+after an unsure answer, a second model because the first is slow, or a cheaper route."""
 
 _MOST_TOKENS = 1_000_000_000
 """A larger count cannot be true; no model reads or writes a thousandth of it."""
@@ -33,7 +45,9 @@ class AttemptStatus(StrEnum):
     FAILED = "failed"
     """Without an answer."""
     CANCELLED = "cancelled"
-    """Left by us, because the run was stopped or its time was up."""
+    """Left by us, because the run was stopped, its time was up, or another model was faster."""
+    LOST = "lost"
+    """The process died while it was under way; what it may have cost counts as spent."""
 
 
 @dataclass(slots=True)
@@ -59,12 +73,34 @@ class Attempt:
 
     Empty when nothing is owed: the provider did not work for it.
     """
+    saved_usd: Decimal = Decimal(0)
+    """What the provider's prefix cache saved; in its batch, what the live price would have been more."""
     notes: list[str] = field(default_factory=list[str])
     """What was odd, for the record."""
+    lane: str = "live"
+    """`live` or `provider-batch`."""
+    admission: Admission | None = None
+    """What was set aside for it."""
+    stored: bool = False
+    """Whether its end is in the database."""
     _began: float = 0.0
 
     def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Note the time: the request is sent now."""
         self.started_at, self._began = self.clock.now_ms(), self.clock.monotonic()
+
+    @property
+    def processing(self) -> Processing:
+        """At which of its prices the provider bills it."""
+        return "live" if self.lane == "live" else "batch"
+
+    @property
+    def seconds(self) -> float:
+        """Time since it was sent."""
+        return self.clock.monotonic() - self._began
 
     @property
     def cost_known(self) -> bool:
@@ -161,11 +197,18 @@ class Attempt:
             )
             self._charge_estimate()
             return
-        found = price(self.target, usage, self.started_at, served_model=served_model)
+        found = price(
+            self.target, usage, self.started_at, served_model=served_model, processing=self.processing
+        )
         self.usage, self.cost_usd, self.cost_source = usage, found.cost_usd or Decimal(0), found.source
+        if self.processing == "batch":
+            live = price(self.target, usage, self.started_at, served_model=served_model)
+            self.saved_usd = (live.cost_usd or Decimal(0)) - self.cost_usd
+        elif usage.cache_read_tokens or usage.cache_write_tokens:
+            self.saved_usd = prefix_saving(self.target, usage, self.started_at, served_model=served_model)
 
     def _charge_estimate(self) -> None:
-        found = estimate(self.target, self.request, self.started_at)
+        found = estimate(self.target, self.request, self.started_at, processing=self.processing)
         if found.source == "free":
             self.cost_source = "free"
             return

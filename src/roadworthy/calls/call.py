@@ -8,12 +8,17 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
+from roadworthy.budgets import Amount
 from roadworthy.calls.attempt import Attempt
 from roadworthy.calls.output import Output
+from roadworthy.calls.rules import Rules
+from roadworthy.errors import ErrorKind
 from roadworthy.prompts import Version
 from roadworthy.records import Clock, Usage
 
 T = TypeVar("T")
+
+_NO_RULES = Rules()
 
 
 class CallStatus(StrEnum):
@@ -24,7 +29,9 @@ class CallStatus(StrEnum):
     SUCCEEDED = "succeeded"
     """With a valid answer."""
     FAILED = "failed"
-    """No model of the route gave a valid answer."""
+    """No rung of the route gave a valid answer."""
+    PUT_OFF = "put_off"
+    """No model answered; the run waits for better times, for the provider's batch, or for a person."""
     CANCELLED = "cancelled"
     """Left by us, because the run was stopped or its time was up."""
     LOST = "lost"
@@ -39,16 +46,56 @@ class Call(Generic[T]):
     inputs: Mapping[str, Any]
     output: Output[T]
     route: str
+    rules: Rules = _NO_RULES
+    """What code says before, about, and instead of a model's answer."""
     run_id: str | None = None
     step_id: str | None = None
     step_attempt: int | None = None
     """Which attempt of the step asks; calls that an earlier one left open are closed as lost."""
+    workflow: str = ""
+    step: str = ""
+    task: str = ""
+    """What it is for, in a word; the prompt's id where nothing else is said."""
     tenant: str = ""
     user_id: str = ""
+    tags: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
+    """Kinds of data in its inputs, beyond what the settings say: names of `[residency]`."""
+    permissions: tuple[str, ...] = ()
+    """What the asker may see; a cached answer is given only to who may see the same."""
+    lane: str = "live"
+    """`live`, or `provider-batch` when it was collected for the provider's batch."""
     seconds_left: float | None = None
     """What run and step leave for this call; None where they set no limit."""
+    collect_until: int | None = None
+    """Until when it may wait in the provider's batch; None: it is asked now."""
+    may_wait: bool = False
+    """Whether the run can wait for an answer that comes later; else the caller gets an error that says so."""
+    run_deadline_at: int | None = None
+    """When its run ends in any case."""
+    put_off: int = 0
+    """How often it was put off before."""
+    promised_until: int | None = None
+    """By when a call that was put off is answered, or goes to the next rung."""
     commit: Callable[[Callable[[sa.Connection], None]], None] | None = None
     """Takes the write that records the answer into the caller's own transaction; None writes at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """A model, or a rung, that was not asked, and why."""
+
+    name: str
+    kind: ErrorKind | str
+    why: str
+    """A sentence for people; no text of a provider's."""
+    retry_after_seconds: float | None = None
+    budget: str | None = None
+    """The budget that has no room, where that is the reason."""
+    resets_at_ms: int | None = None
+    """When that budget has room again."""
+    degrades: bool = False
+    """Whether that budget asks for a cheaper route."""
 
 
 @dataclass(slots=True)
@@ -63,13 +110,36 @@ class Progress:
     """How long the call may take in all."""
     status: CallStatus = CallStatus.RUNNING
     attempts: list[Attempt] = field(default_factory=list[Attempt])
-    stored: int = 0
-    """How many of `attempts` are in the database."""
+    skipped: list[Skip] = field(default_factory=list[Skip])
+    degraded: bool = False
+    """Whether a cheaper route was taken because a budget is spent."""
+    touched: bool = False
+    """Whether the call has a row in the database."""
+    throttled: bool = False
+    """Whether its throttles were asked: they count calls, not requests."""
+    setting_aside: dict[int, Amount] = field(default_factory=dict[int, Amount])
+    """What requests that are waiting for their admission may cost, by their numbers."""
+    keep: Callable[[sa.Connection], None] | None = None
+    """What else is stored in the transaction that records the call: the answer for others, or a hit."""
+    also: Callable[[sa.Connection], None] | None = None
+    """What follows every time that the call is stored."""
     started_at: int = 0
     _began: float = 0.0
+    _numbers: int = 0
 
     def __post_init__(self) -> None:
         self.started_at, self._began = self.clock.now_ms(), self.clock.monotonic()
+
+    def go_on(self, started_at: int, numbers: int) -> None:
+        """Count from an earlier beginning, and from attempts that are on record; the time begins anew."""
+        waited = max(0.0, (self.clock.now_ms() - started_at) / 1000)
+        self.seconds += waited
+        self.started_at, self._began, self._numbers = started_at, self._began - waited, numbers
+
+    def next_number(self) -> int:
+        """A number for another attempt; one that is not sent after all leaves a gap."""
+        self._numbers += 1
+        return self._numbers
 
     @property
     def duration_seconds(self) -> float:
@@ -87,9 +157,9 @@ class Progress:
         return self.started_at + int(self.seconds * 1000)
 
     @property
-    def last(self) -> Attempt:
-        """The newest attempt."""
-        return self.attempts[-1]
+    def ended(self) -> list[Attempt]:
+        """The attempts that are over; hedged ones may still be under way."""
+        return [attempt for attempt in self.attempts if attempt.finished_at is not None]
 
     @property
     def usage(self) -> Usage:
@@ -107,3 +177,8 @@ class Progress:
     def cost_known(self) -> bool:
         """Whether `cost_usd` is all that it cost."""
         return all(attempt.cost_known for attempt in self.attempts)
+
+    def skip(self, skipped: Skip) -> None:
+        """Note that a rung was passed over; once for each reason."""
+        if skipped not in self.skipped:
+            self.skipped.append(skipped)

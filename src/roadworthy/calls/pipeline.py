@@ -1,7 +1,11 @@
 """The way of one call, from top to bottom: `Pipeline.call`.
 
     render     the prompt's version and inputs become messages
-    route      models in order; each with its time, retries by kind of error, repair of invalid answers
+    plan       which models may answer it, in which order
+    rule       code that knows the answer ends the call here, at no cost
+    cache      an identical, still valid answer ends the call here, at no cost; equal calls wait for the first
+    route      models in order, each with its gate, its admission, its time, retries and repairs
+    rungs      an older answer, a fallback in code, a promise for later, a person
     answer     the checked value with its call, rung, version, usage, cost and time
     record     the call and every attempt, in the transaction that ends the step, or in one of its own
 
@@ -10,20 +14,34 @@ raises; what it raises is on record like any other failure.
 """
 
 import asyncio
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from decimal import Decimal
+from functools import partial
+from typing import Any, TypeVar
 
+from roadworthy.calls.admit import Admissions
 from roadworthy.calls.answer import Answer
+from roadworthy.calls.ask import Asker, Said
 from roadworthy.calls.call import Call, Progress
+from roadworthy.calls.lane import PROVIDER_BATCH, Lane, Taken
+from roadworthy.calls.plan import LoadRouter, Plan, Planner
 from roadworthy.calls.record import Recorder
-from roadworthy.calls.route import Router
+from roadworthy.calls.reuse import Reuse
+from roadworthy.calls.route import Router, escalates
+from roadworthy.calls.rungs import Given, PutOff, Rungs, by_code
 from roadworthy.db import Database
-from roadworthy.models import Message, Models
+from roadworthy.errors import BudgetSpent, InvalidAnswer, NotPermitted, ProviderError, TryLater
+from roadworthy.models import AnswerCache, Gates, Message, Models, RetryBudget
 from roadworthy.prompts import render
-from roadworthy.records import Clock, Ids
+from roadworthy.records import Clock, Ids, from_micro_usd
 from roadworthy.settings import Settings
 from roadworthy.telemetry import Span, Telemetry
 
 T = TypeVar("T")
+
+_MOVES_ON = (BudgetSpent, InvalidAnswer, NotPermitted, ProviderError)
+"""After these the rungs below the models have their turn."""
 
 
 class Pipeline:
@@ -34,19 +52,44 @@ class Pipeline:
         *,
         settings: Settings,
         models: Models,
+        gates: Gates,
+        cache: AnswerCache,
         database: Database,
         telemetry: Telemetry,
         clock: Clock,
         ids: Ids,
+        load_router: LoadRouter,
     ) -> None:
         self._settings = settings
-        self._models = models
         self._telemetry = telemetry
         self._clock = clock
         self._ids = ids
-        self._record = Recorder(database=database, telemetry=telemetry, clock=clock)
-        self._router = Router(
-            settings=settings, models=models, telemetry=telemetry, clock=clock, record=self._record
+        self.admissions = Admissions(
+            settings=settings, database=database, telemetry=telemetry, clock=clock, ids=ids
+        )
+        self._record = Recorder(
+            database=database, telemetry=telemetry, clock=clock, admissions=self.admissions
+        )
+        self._planner = Planner(settings=settings, models=models, load_router=load_router)
+        self._reuse = Reuse(cache=cache, clock=clock)
+        self._rungs = Rungs(cache=cache, clock=clock)
+        asker = Asker(
+            telemetry=telemetry,
+            clock=clock,
+            record=self._record,
+            gates=gates,
+            retries=RetryBudget(settings.resilience, clock),
+            admissions=self.admissions,
+        )
+        self._router = Router(planner=self._planner, asker=asker)
+        self.lane = Lane(
+            settings=settings,
+            models=models,
+            database=database,
+            telemetry=telemetry,
+            clock=clock,
+            admissions=self.admissions,
+            asker=asker,
         )
 
     async def call(self, call: Call[T]) -> Answer[T]:
@@ -54,34 +97,140 @@ class Pipeline:
 
         Raises:
             RenderError: The inputs do not fit the prompt; nothing was sent, and nothing is recorded.
+            InvalidInput: The request is too long; nothing was sent, and nothing is recorded.
             NotFound: The settings have no such route.
             ProviderError: No model of the route answered.
-            InvalidAnswer: No model gave an answer of the declared type.
-            DatabaseError: The record cannot be stored.
+            InvalidAnswer: No model gave an answer of the declared type that passes its checks.
+            BudgetSpent: No budget has room for what the models may cost.
+            Throttled: The call's user, tenant or workflow asks too often.
+            NotPermitted: No model may see data of this kind.
+            TryLater: The route says `later`, and nothing can wait here.
+            CallPutOff: The run has to wait; only where the call says that it may.
+            DatabaseError: What has to be stored cannot be.
         """
+        return await self._carried_out(call, self._begin(call), self._answered)
+
+    async def collected(self, call: Call[T], request_id: str) -> Answer[T]:
+        """Go on with a call that waited for the provider's batch: with what came of it, or live.
+
+        Raises what `call` does.
+        """
+        taken = await self.lane.take(request_id)
+        if taken is None:  # its time on record is over
+            return await self.call(call)
+        call = replace(call, lane=PROVIDER_BATCH, collect_until=None)
+        progress = self._begin(call, taken.request.call_id)
+        self.lane.resume(progress, taken)
+        return await self._carried_out(call, progress, partial(self._after_batch, taken))
+
+    async def _carried_out(
+        self,
+        call: Call[T],
+        progress: Progress,
+        answered: "Callable[[Call[T], tuple[Message, ...], Progress], Awaitable[Given[T] | PutOff]]",
+    ) -> Answer[T]:
         rendered = render(call.version, call.inputs)
-        progress = self._begin(call)
+        messages = tuple(Message(role, text) for role, text in rendered.messages)
         await self._record.sweep()
         with self._span(call, progress) as span:
             try:
-                messages = tuple(Message(role, text) for role, text in rendered.messages)
-                value = await self._router.answer(call, messages, progress)
+                given = await answered(call, messages, progress)
             except (Exception, asyncio.CancelledError) as error:
                 await self._record.failed(progress, error)
                 span.set(attempts=len(progress.attempts), usage=progress.usage, cost_usd=progress.cost_usd)
                 raise
-            answer = self._answer(value, call, progress)
-            await self._record.succeeded(progress, answer)
-            self._describe(span, answer, progress)
-            span.capture(messages=rendered.messages, answer=_said(progress))
+            if isinstance(given, PutOff):
+                await self._record.put_off(progress, given)
+                raise CallPutOff(given, progress, messages)
+            answer = self._answer(given, call, progress)
+            await self._record.succeeded(progress, answer, given)
+            self._reuse.recorded(given)
+            self._describe(span, answer, given)
+            span.capture(messages=rendered.messages, answer=_said(given))
         return answer
 
-    def _begin(self, call: Call[T]) -> Progress:
-        self._models.route(call.route)
-        seconds = self._settings.routes[call.route].timeout_seconds
+    async def close(self) -> None:
+        """Store what was still to be stored."""
+        await self._record.flush()
+
+    async def _answered(
+        self, call: Call[T], messages: tuple[Message, ...], progress: Progress
+    ) -> Given[T] | PutOff:
+        for rule in call.rules.before:
+            value = await by_code(call, rule, progress)
+            if value is not None:
+                saved = await self._record.usual_cost_micro_usd(call)
+                return Given(value, "rule", rule=rule.name, saved_micro_usd=saved)
+        plan = self._planner.plan(call, messages, progress)
+        key = self._reuse.key(call, plan, messages)
+        if key is None or not self._reuse.gives_fresh(plan):
+            return await self._asked(call, plan, messages, progress, key)
+        return await self._reuse.once(
+            call,
+            key,
+            progress,
+            lambda: self._asked(call, plan, messages, progress, key),
+            lambda error: self._rungs.after(call, plan, progress, key, error),
+        )
+
+    async def _asked(
+        self,
+        call: Call[T],
+        plan: Plan,
+        messages: tuple[Message, ...],
+        progress: Progress,
+        key: str | None,
+    ) -> Given[T] | PutOff:
+        """What a model says, or what a rung after the models gives."""
+        collected = await self.lane.collect(call, plan, messages, progress)
+        if collected is not None:
+            return collected
+        try:
+            said = await self._router.answer(call, plan, messages, progress)
+        except _MOVES_ON as error:
+            return await self._rungs.after(call, plan, progress, key, error)
+        return self._given(call, plan, said, progress, key)
+
+    async def _after_batch(
+        self, taken: Taken, call: Call[T], messages: tuple[Message, ...], progress: Progress
+    ) -> Given[T] | PutOff:
+        """The batch's answer; the models of the route where it has none that is good enough."""
+        plan = self._planner.plan(call, messages, progress)
+        key = self._reuse.key(call, plan, messages)
+        said = await self.lane.said(call, taken, progress)
+        if said is None:
+            return await self._asked(call, plan, messages, progress, key)
+        others = tuple(one for one in plan.targets if one is not said.attempt.target)
+        if not others or not escalates(plan, said):
+            return self._given(call, plan, said, progress, key)
+        try:
+            better = await self._router.answer(
+                call, replace(plan, targets=others), messages, progress, reason="escalate"
+            )
+        except _MOVES_ON:
+            better = said
+        return self._given(call, plan, better, progress, key)
+
+    def _given(
+        self, call: Call[T], plan: Plan, said: Said[T], progress: Progress, key: str | None
+    ) -> Given[T]:
+        given = Given(
+            said.value,
+            said.attempt.target.name,
+            attempt=said.attempt,
+            confidence=said.confidence,
+            degraded=progress.degraded or not _as_planned(plan, said),
+        )
+        return self._reuse.keep(call, plan, key, given, progress)
+
+    def _begin(self, call: Call[T], call_id: str | None = None) -> Progress:
+        seconds = (
+            self._settings.routes[call.route].timeout_seconds if call.route in self._settings.routes else 0
+        )
         if call.seconds_left is not None:
             seconds = min(seconds, call.seconds_left)
-        return Progress(call, self._ids.new("call"), self._settings.environment, self._clock, seconds)
+        call_id = call_id or self._ids.new("call")
+        return Progress(call, call_id, self._settings.environment, self._clock, seconds)
 
     def _span(self, call: Call[T], progress: Progress) -> Span:
         return self._telemetry.call_span(
@@ -92,33 +241,61 @@ class Pipeline:
             route=call.route,
         )
 
-    def _answer(self, value: T, call: Call[T], progress: Progress) -> Answer[T]:
+    def _answer(self, given: Given[T], call: Call[T], progress: Progress) -> Answer[T]:
+        attempt = given.attempt
+        served = attempt.served_model if attempt is not None else given.cached.model if given.cached else ""
         return Answer(
-            value=value,
+            value=given.value,
             call_id=progress.id,
-            rung=progress.last.target.name,
+            rung=given.rung,
             prompt_version=call.version.name,
             prompt_hash=call.version.content_hash,
-            model=progress.last.served_model,
+            model=served,
             usage=progress.usage,
             cost_usd=progress.cost_usd,
             cost_known=progress.cost_known,
             latency_seconds=progress.duration_seconds,
             attempts=len(progress.attempts),
+            confidence=given.confidence,
+            degraded=given.degraded,
+            stale=given.stale,
+            saved_usd=from_micro_usd(given.saved_micro_usd) if given.saved_micro_usd else _NOTHING,
         )
 
-    def _describe(self, span: Span, answer: Answer[T], progress: Progress) -> None:
+    def _describe(self, span: Span, answer: Answer[T], given: Given[T]) -> None:
         span.set(
             rung=answer.rung,
-            model=answer.rung,
-            provider=progress.last.target.provider,
-            response_model=answer.model,
+            model=answer.rung if given.attempt is not None else None,
+            provider=given.attempt.target.provider if given.attempt is not None else None,
+            response_model=answer.model or None,
             usage=answer.usage,
             cost_usd=answer.cost_usd,
             attempts=answer.attempts,
         )
 
 
-def _said(progress: Progress) -> str | None:
-    response = progress.last.response
+_NOTHING = Decimal(0)
+
+
+def _as_planned(plan: Plan, said: Said[Any]) -> bool:
+    """Whether an answer is what the route gives on a good day."""
+    wanted = plan.settings.escalate_below
+    unsure = wanted is not None and said.confidence is not None and said.confidence < wanted
+    if plan.settings.choose == "difficulty":
+        return said.escalated or (said.attempt.target is plan.targets[0] and not unsure)
+    return said.attempt.target is plan.targets[0]
+
+
+class CallPutOff(TryLater):
+    """The call has no answer now, and its run waits. Only a call that says it may wait gets this."""
+
+    def __init__(self, put_off: PutOff, progress: Progress, messages: tuple[Message, ...]) -> None:
+        super().__init__(put_off.error.message, retry_after_seconds=0.0)
+        self.put_off = put_off
+        self.progress = progress
+        self.messages = messages
+
+
+def _said(given: Given[Any]) -> str | None:
+    response = given.attempt.response if given.attempt is not None else None
     return None if response is None else response.text

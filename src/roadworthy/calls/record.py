@@ -1,6 +1,8 @@
 """The record of a call: its rows in the database, its events, and what its spans say.
 
 A failed attempt is stored at once; a valid answer in the transaction that ends its step, or in its own.
+What was set aside for a request is settled in the transaction that stores its end. An answer that cost
+nothing, outside of a step, is stored with others a moment later.
 Texts of providers and models are cleaned before they become a column; secrets are removed from what a failure
 left behind.
 """
@@ -13,9 +15,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from roadworthy.calls import store
+from roadworthy.calls.admit import Admissions
 from roadworthy.calls.answer import Answer
 from roadworthy.calls.attempt import Attempt, AttemptStatus
-from roadworthy.calls.call import CallStatus, Progress
+from roadworthy.calls.call import Call, CallStatus, Progress
+from roadworthy.calls.rungs import Given, PutOff
 from roadworthy.db import Database
 from roadworthy.errors import DatabaseError, RoadworthyError
 from roadworthy.records import Clock, Usage
@@ -25,6 +29,9 @@ from roadworthy.telemetry.failures import kind_of
 _SWEEP_SECONDS = 60.0
 _CANCELLED_SECONDS = 5.0
 """How long a cancelled call waits for its record; the write itself goes on."""
+_GATHER_SECONDS = 0.05
+"""For so long records of answers that cost nothing are gathered into one transaction."""
+_USUAL_SECONDS = 300.0
 
 _log = logging.getLogger("roadworthy.calls")
 
@@ -32,19 +39,41 @@ _log = logging.getLogger("roadworthy.calls")
 class Recorder:
     """Stores calls and reports their events. One for a project."""
 
-    def __init__(self, *, database: Database, telemetry: Telemetry, clock: Clock) -> None:
+    def __init__(
+        self, *, database: Database, telemetry: Telemetry, clock: Clock, admissions: Admissions
+    ) -> None:
         self._database = database
         self._telemetry = telemetry
         self._clock = clock
+        self._admissions = admissions
         self._swept: float | None = None
+        self._usual: dict[str, tuple[float, int]] = {}
+        self._gathered: list[Callable[[sa.Connection], None]] = []
+        self._flushing: asyncio.Task[None] | None = None
 
     async def sweep(self) -> None:
-        """Close calls whose process died, now and then: those that run although their time is long up."""
+        """Close calls whose process died, now and then, and charge what was set aside for their requests."""
         now = self._clock.monotonic()
         if self._swept is None or now - self._swept >= _SWEEP_SECONDS:
             self._swept = now
             now_ms = self._clock.now_ms()
+            await self._admissions.expire()
             await self._write(lambda tx: store.close_overdue(tx, now_ms))
+
+    async def usual_cost_micro_usd(self, call: Call[Any]) -> int:
+        """What a call of this prompt usually costs: the mean of those on record; 0 while none is."""
+        prompt_id, now = call.version.prompt_id, self._clock.monotonic()
+        known = self._usual.get(prompt_id)
+        if known is None or now - known[0] > _USUAL_SECONDS:
+            usual = await self._database.read(lambda tx: store.usual_cost_micro_usd(tx, prompt_id))
+            known = self._usual[prompt_id] = (now, usual)
+        return known[1]
+
+    async def flush(self) -> None:
+        """Store what was gathered."""
+        while self._gathered:
+            gathered, self._gathered = self._gathered, []
+            await self._write(lambda tx, works=gathered: _all(tx, works))
 
     def attempt_ended(self, progress: Progress, attempt: Attempt, span: Span) -> None:
         """Report an attempt that has just ended."""
@@ -85,24 +114,56 @@ class Recorder:
 
     async def so_far(self, progress: Progress) -> None:
         """Store what has ended; the call itself goes on."""
-        await self._write(self._rows(progress))
-        progress.stored = len(progress.attempts)
+        fresh = [attempt for attempt in progress.ended if not attempt.stored]
+        writing = asyncio.ensure_future(self._database.write(self._rows(progress)))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:  # how the call ends is stored next, and must not be overtaken by this
+            await asyncio.wait([writing], timeout=_CANCELLED_SECONDS)
+            raise
+        progress.touched = True
+        for attempt in fresh:
+            attempt.stored = True
 
-    async def succeeded(self, progress: Progress, answer: Answer[Any]) -> None:
+    async def succeeded(self, progress: Progress, answer: Answer[Any], given: Given[Any]) -> None:
         """Store a call that has its answer, or have it stored with the step."""
         progress.status = CallStatus.SUCCEEDED
-        write = self._rows(progress, answer)
+        write = self._rows(progress, answer, given)
         if progress.call.commit is not None:
             progress.call.commit(write)
-        else:
+        elif progress.attempts:
             await self._write(write)
+        else:
+            self._gather(write)
         self._telemetry.emit(
             "call.finished",
             **_about(progress),
             rung=answer.rung,
-            model=answer.model,
-            provider=progress.last.target.provider,
+            model=answer.model or None,
+            provider=given.attempt.target.provider if given.attempt is not None else None,
             duration_seconds=answer.latency_seconds,
+            degraded=answer.degraded,
+            saved_usd=answer.saved_usd,
+        )
+
+    async def put_off(self, progress: Progress, put_off: PutOff) -> None:
+        """Store a call that waits for better times, for a person, or for the provider's batch."""
+        progress.status = CallStatus.PUT_OFF
+        collected = put_off.rung == "batch"
+        write = self._rows(progress, error=None if collected else put_off.error, rung=put_off.rung)
+        if progress.call.commit is not None:
+            progress.call.commit(write)
+        else:
+            await self._write(write)
+        if collected:
+            return
+        self._telemetry.emit(
+            "call.put_off",
+            error=put_off.error,
+            **_about(progress),
+            rung=put_off.rung,
+            error_kind=_kind(put_off.error),
+            duration_seconds=progress.duration_seconds,
         )
 
     async def failed(self, progress: Progress, error: BaseException) -> None:
@@ -123,31 +184,59 @@ class Recorder:
         )
 
     def _rows(
-        self, progress: Progress, answer: Answer[Any] | None = None, error: BaseException | None = None
+        self,
+        progress: Progress,
+        answer: Answer[Any] | None = None,
+        given: Given[Any] | None = None,
+        *,
+        error: BaseException | None = None,
+        rung: str | None = None,
     ) -> Callable[[sa.Connection], None]:
         """The write that brings the database up to where the call is now."""
         call, now_ms = progress.call, self._clock.now_ms()
         scrub = self._telemetry.scrubber.scrub
         ended = progress.status is not CallStatus.RUNNING
+        attempt = given.attempt if given is not None else None
         row = store.CallRow(
             progress,
             status=progress.status,
-            rung=answer.rung if answer is not None else None,
-            model=answer.model if answer is not None else None,
-            provider=progress.last.target.provider if answer is not None else None,
+            rung=answer.rung if answer is not None else rung,
+            rule=given.rule if given is not None else None,
+            model=(answer.model or None) if answer is not None else None,
+            provider=attempt.target.provider if attempt is not None else None,
+            stale=answer.stale if answer is not None else False,
+            degraded=answer.degraded if answer is not None else progress.degraded,
+            confidence=answer.confidence if answer is not None else None,
+            saved_micro_usd=given.saved_micro_usd if given is not None else 0,
             error_kind=_kind(error) if error is not None else None,
             error_message=scrub(_text(error)) if error is not None else None,
             finished_at=now_ms if ended else None,
         )
-        attempts, fresh = list(progress.attempts), progress.attempts[progress.stored :]
-        first = not progress.stored
+        attempts = progress.ended
+        fresh = [one for one in attempts if not one.stored]
+        first, keep = not progress.touched, progress.keep
 
         def write(tx: sa.Connection) -> None:
             if first and call.step_id is not None and (call.step_attempt or 0) > 1:
                 store.close_of_earlier(tx, progress.call, now_ms)
             store.record(tx, row, attempts, fresh, scrub)
+            for one in fresh:
+                self._admissions.settle(tx, one, now_ms)
+            if keep is not None:
+                keep(tx)
+            if progress.also is not None:
+                progress.also(tx)
 
         return write
+
+    def _gather(self, write: Callable[[sa.Connection], None]) -> None:
+        self._gathered.append(write)
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush_soon())
+
+    async def _flush_soon(self) -> None:
+        await asyncio.sleep(_GATHER_SECONDS)
+        await self.flush()
 
     async def _write(self, work: Callable[[sa.Connection], Any]) -> None:
         # A transaction that was begun is waited for: its outcome must be known before the call goes on.
@@ -160,6 +249,11 @@ class Recorder:
                 await self._write(work)
         except (DatabaseError, TimeoutError) as error:
             _log.warning("cancelled call %s could not be recorded in time", call_id, exc_info=error)
+
+
+def _all(tx: sa.Connection, works: list[Callable[[sa.Connection], None]]) -> None:
+    for work in works:
+        work(tx)
 
 
 def _kind(error: BaseException) -> str:

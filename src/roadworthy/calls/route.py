@@ -1,194 +1,166 @@
 """The way through the models of a route, until one gives a valid answer: `Router.answer`.
 
-    retry      the same model after a pause, where the kind of error may pass and there is time left for it
-    repair     the same model with its invalid answer and what is wrong with it
-    fallback   the next model, for every other kind of error and when the tries are used up
+    next        the next model, when one cannot answer or its tries are used up
+    escalate    the next model, when an answer is less sure than the route wants
+    hedge       a second model beside the first, when that one is slow; the first valid answer counts
+    degrade     a cheaper route, when a budget that says so has no room
 
-A failed attempt is stored before the next one is made. Nothing waits longer than the call may take.
+Each model is given a share of the time, so that those after it have theirs. Nothing waits longer than the
+call may take.
 """
 
 import asyncio
-import random
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TypeVar
 
-from roadworthy.calls.attempt import Attempt, Reason
+from roadworthy.calls.ask import Asker, Said
+from roadworthy.calls.attempt import Reason
 from roadworthy.calls.call import Call, Progress
-from roadworthy.calls.failure import correction, nobody_answered
-from roadworthy.calls.output import Output
-from roadworthy.calls.record import Recorder
-from roadworthy.errors import ErrorKind, InvalidAnswer, ProviderError
-from roadworthy.models import Message, Models, Request, Response, Target, price
-from roadworthy.records import Clock, Usage
-from roadworthy.settings import RouteSettings, Settings
-from roadworthy.telemetry import Telemetry
+from roadworthy.calls.failure import nobody_answered
+from roadworthy.calls.plan import Plan, Planner
+from roadworthy.models import Message, Target
 
 T = TypeVar("T")
 
-_GRACE_SECONDS = 0.5
-"""A provider keeps its time by itself and knows best what was exchanged; this is for one that does not."""
-_LONG = 200_000
-"""Characters: a longer answer is checked in a thread, so that other calls go on meanwhile."""
+_RUNG_SECONDS = 0.25
+"""Kept back for the rungs after the last model: they look something up, or call a function."""
+_MOST_KEPT_SHARE = 0.2
 
 
 class Router:
-    """Asks the models of a route. One for a project."""
+    """Walks routes. One for a project."""
 
-    def __init__(
+    def __init__(self, *, planner: Planner, asker: Asker) -> None:
+        self._planner = planner
+        self._asker = asker
+
+    async def answer(
         self,
+        call: Call[T],
+        plan: Plan,
+        messages: tuple[Message, ...],
+        progress: Progress,
         *,
-        settings: Settings,
-        models: Models,
-        telemetry: Telemetry,
-        clock: Clock,
-        record: Recorder,
-        uniform: Callable[[float, float], float] = random.uniform,
-    ) -> None:
-        self._settings = settings
-        self._models = models
-        self._telemetry = telemetry
-        self._clock = clock
-        self._record = record
-        self._uniform = uniform
-        self._priced: set[str] = set()
-
-    async def answer(self, call: Call[T], messages: tuple[Message, ...], progress: Progress) -> T:
-        """The first valid answer; the attempt that gave it is the last of `progress`.
+        reason: Reason | None = None,
+    ) -> Said[T]:
+        """The first valid answer that is sure enough. `reason` says why any is asked for, beyond that.
 
         Raises:
             ProviderError: No model answered.
             InvalidAnswer: The last one did, but not with what was asked for.
+            BudgetSpent: No budget has room.
+            Throttled: The call's user, tenant or workflow asks too often.
         """
-        route, targets = self._settings.routes[call.route], self._models.route(call.route)
-        for target in targets:
-            if progress.seconds_left <= 0:
-                break
-            answered = await self._ask(call, route, target, messages, progress)
-            if answered is not None:
-                return answered[0]
-        raise nobody_answered(progress, [target.name for target in targets])
+        taken = {plan.route}
+        while True:
+            said, degrades = await self._walk(call, plan, messages, progress, reason)
+            if said is not None:
+                return said
+            cheaper = plan.settings.degrade_to
+            if not degrades or cheaper is None or cheaper in taken:
+                raise nobody_answered(progress, plan)
+            taken.add(cheaper)
+            progress.degraded = True
+            plan = self._planner.plan(call, messages, progress, route=cheaper)
+
+    async def _walk(
+        self,
+        call: Call[T],
+        plan: Plan,
+        messages: tuple[Message, ...],
+        progress: Progress,
+        why: Reason | None,
+    ) -> tuple[Said[T] | None, bool]:
+        """A valid answer, and whether a budget asks for a cheaper route."""
+        unsure: Said[T] | None = None
+        reason: Reason = why or ("fallback" if progress.attempts else "first")
+        if progress.degraded:
+            reason = "degrade"
+        targets = list(plan.targets)
+        while targets and progress.seconds_left > 0:
+            known = len(progress.skipped)
+            said, targets = await self._ask(call, plan, targets, messages, progress, reason)
+            if said is not None:
+                if not targets or not escalates(plan, said):
+                    return said, False
+                unsure, reason = said, "escalate"
+                continue
+            if plan.settings.degrade_to and any(skip.degrades for skip in progress.skipped[known:]):
+                return unsure, True
+            if progress.attempts:
+                reason = "fallback"
+        return unsure, False
 
     async def _ask(
         self,
         call: Call[T],
-        route: RouteSettings,
-        target: Target,
-        messages: tuple[Message, ...],
-        progress: Progress,
-    ) -> tuple[T] | None:
-        """Ask one model, again and with corrections as the route allows; None: ask the next one."""
-        failures = repairs = 0
-        asked = messages
-        reason: Reason = "fallback" if progress.attempts else "first"
-        while progress.seconds_left > 0:
-            attempt = self._begin(call, target, asked, progress, reason)
-            try:
-                return (await self._try(call.output, attempt, progress),)
-            except InvalidAnswer as error:
-                await self._record.so_far(progress)
-                if repairs >= route.repairs:
-                    return None
-                repairs += 1
-                reason, asked = "repair", (*messages, *correction(attempt.response, error))
-            except ProviderError as error:
-                await self._record.so_far(progress)
-                failures += 1
-                pause = self._pause_seconds(route, failures, error)
-                if not error.kind.retryable or failures >= route.attempts or pause >= progress.seconds_left:
-                    return None
-                await asyncio.sleep(pause)
-                reason = "retry"
-        return None
-
-    def _begin(
-        self,
-        call: Call[T],
-        target: Target,
+        plan: Plan,
+        targets: list[Target],
         messages: tuple[Message, ...],
         progress: Progress,
         reason: Reason,
-    ) -> Attempt:
-        wanted, left = call.version.settings, progress.seconds_left
-        request = Request(
-            messages=messages,
-            timeout_seconds=min(left, target.settings.timeout_seconds),
-            output_schema=call.output.schema,
-            output_name=call.output.name,
-            temperature=wanted.temperature,
-            max_tokens=wanted.max_tokens,
-            seed=wanted.seed,
-            stop=wanted.stop,
-            inputs=call.inputs,
-        )
-        attempt = Attempt(len(progress.attempts) + 1, reason, target, request, self._clock)
-        progress.attempts.append(attempt)
-        return attempt
-
-    async def _try(self, output: Output[T], attempt: Attempt, progress: Progress) -> T:
-        """Make the request and check its answer; afterwards the attempt has its end, whatever that is."""
-        target = attempt.target
-        with self._telemetry.attempt_span(
-            number=attempt.number,
-            reason=attempt.reason,
-            provider=target.provider,
-            model=target.name,
-            request_model=target.model,
-            rung=target.name,
-        ) as span:
-            try:
-                response = await self._request(attempt, progress.seconds_left)
-                attempt.answered(response)
-                value = await _checked(output, response)
-                attempt.succeeded()
-            except Exception as error:
-                attempt.failed(error)
-                raise
-            except BaseException:
-                attempt.cancelled()
-                raise
-            finally:
-                self._record.attempt_ended(progress, attempt, span)
-            return value
-
-    async def _request(self, attempt: Attempt, seconds_left: float) -> Response:
-        limit = asyncio.timeout(seconds_left + _GRACE_SECONDS)
+    ) -> tuple[Said[T] | None, list[Target]]:
+        """The answer of the first of these models, or of the next, asked beside it; and the others."""
+        first, rest = targets[0], targets[1:]
+        after = plan.settings.hedge_after_seconds
+        if after is None or not rest or plan.settings.choose == "difficulty":
+            return await self._one(call, plan, first, rest, messages, progress, reason), rest
+        running = [asyncio.create_task(self._one(call, plan, first, rest, messages, progress, reason))]
         try:
-            async with limit:
-                await self._read_prices(attempt)
-                return await attempt.target.request(attempt.request)
-        except TimeoutError:
-            if not limit.expired():
-                raise
-            raise ProviderError(
-                f"Model {attempt.target.name!r} was not ready within the call's time.",
-                kind=ErrorKind.TIMEOUT,
-                hint="Raise timeout_seconds of the route, or load the model before it is needed.",
-                may_be_billed=True,
-            ) from None
+            await asyncio.wait(running, timeout=min(after, max(0.0, progress.seconds_left)))
+            if not running[0].done() and progress.seconds_left > 0:
+                second, rest = rest[0], rest[1:]
+                running.append(
+                    asyncio.create_task(self._one(call, plan, second, rest, messages, progress, "hedge"))
+                )
+            return await _first_answer(running), rest
+        finally:
+            await _stop(running)
 
-    async def _read_prices(self, attempt: Attempt) -> None:
-        """Read the table of prices in a thread before it is first needed: that takes half a second of CPU."""
-        if attempt.target.name not in self._priced:
-            await asyncio.to_thread(price, attempt.target, Usage(), attempt.started_at)
-            self._priced.add(attempt.target.name)
-
-    def _pause_seconds(self, route: RouteSettings, failures: int, error: ProviderError) -> float:
-        backoff = route.backoff
-        pause = min(backoff.initial_seconds * backoff.factor ** (failures - 1), backoff.max_seconds)
-        pause *= self._uniform(1 - backoff.jitter, 1 + backoff.jitter)
-        return max(pause, error.retry_after_seconds or 0.0)
-
-
-async def _checked(output: Output[T], response: Response) -> T:
-    """The answer as the declared type. Raises `ProviderError` (refused) or `InvalidAnswer`."""
-    if response.finish_reason == "content_filter":
-        raise ProviderError("The provider's filter declined to answer.", kind=ErrorKind.REFUSED)
-    if response.finish_reason == "length":
-        raise InvalidAnswer(
-            "The answer was cut off at max_tokens.",
-            hint="Raise max_tokens in the prompt's settings.",
-            details={"faults": ["the answer was cut off because it was too long: answer more briefly"]},
+    async def _one(
+        self,
+        call: Call[T],
+        plan: Plan,
+        target: Target,
+        after: Sequence[Target],
+        messages: tuple[Message, ...],
+        progress: Progress,
+        reason: Reason,
+    ) -> Said[T] | None:
+        seconds = _share(plan, after, progress.seconds_left)
+        return await self._asker.ask(
+            call, plan.settings, target, messages, progress, reason=reason, seconds=seconds
         )
-    if len(response.text) > _LONG:
-        return await asyncio.to_thread(output.parse, response.text)
-    return output.parse(response.text)
+
+
+def escalates(plan: Plan, said: Said[T]) -> bool:
+    """Whether an answer is less sure than the route wants, where it asks the next model then."""
+    wanted = plan.settings.escalate_below
+    if plan.settings.choose != "difficulty" or wanted is None:
+        return False
+    return said.confidence is not None and said.confidence < wanted
+
+
+def _share(plan: Plan, after: Sequence[Target], left: float) -> float:
+    """How long one model may be tried: what is left, less what the models and rungs after it may need."""
+    if plan.settings.then:
+        left -= min(_RUNG_SECONDS, left * _MOST_KEPT_SHARE)
+    needed = sum(one.settings.timeout_seconds for one in after)
+    return left - min(needed, left * len(after) / (len(after) + 1))
+
+
+async def _first_answer(running: "Sequence[asyncio.Task[Said[T] | None]]") -> "Said[T] | None":
+    pending = set(running)
+    while pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for one in running:
+            if one in done and (said := one.result()) is not None:
+                return said
+    return None
+
+
+async def _stop(running: "Sequence[asyncio.Task[Said[T] | None]]") -> None:
+    """Cancel what still runs and wait until its end is noted; its own error is of no interest any more."""
+    for one in running:
+        one.cancel()
+    await asyncio.gather(*running, return_exceptions=True)

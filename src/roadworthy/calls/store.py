@@ -7,6 +7,7 @@ twice with the same effect.
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_FLOOR
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -24,6 +25,7 @@ Scrub = Callable[[str], str]
 
 _LONGEST_TEXT = 2_000
 _LONGEST_NAME = 200
+_LATEST = 100
 _GRACE_MS = 60_000
 """How long after its deadline a call is given up: its last write may be waiting for the database."""
 
@@ -35,8 +37,13 @@ class CallRow:
     progress: Progress
     status: CallStatus
     rung: str | None = None
+    rule: str | None = None
     model: str | None = None
     provider: str | None = None
+    stale: bool = False
+    degraded: bool = False
+    confidence: float | None = None
+    saved_micro_usd: int = 0
     error_kind: str | None = None
     error_message: str | None = None
     finished_at: int | None = None
@@ -59,6 +66,29 @@ _ADD_TO_RUN = Prepared(
     .where(runs.c.id == sa.bindparam("the_run_id"))
     .values(cost_micro_usd=runs.c.cost_micro_usd + sa.bindparam("micro_usd"))
 )
+_ITS_ATTEMPTS = call_attempts.c.call_id == sa.bindparam("the_call_id")
+_LOCK_CALL = sa.select(calls.c.id).where(calls.c.id == sa.bindparam("the_call_id")).with_for_update()
+_SUMMED = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost_micro_usd")
+_ADD_UP = (
+    sa.update(calls)
+    .where(calls.c.id == sa.bindparam("the_call_id"))
+    .values(
+        {
+            "attempts": sa.select(sa.func.count()).where(_ITS_ATTEMPTS).scalar_subquery(),
+            "cost_known": ~sa.exists().where(
+                _ITS_ATTEMPTS,
+                (call_attempts.c.cost_source == "unknown")
+                | call_attempts.c.cost_source.startswith("estimate"),
+            ),
+            **{
+                name: sa.select(sa.func.coalesce(sa.func.sum(call_attempts.c[name]), 0))
+                .where(_ITS_ATTEMPTS)
+                .scalar_subquery()
+                for name in _SUMMED
+            },
+        }
+    )
+)
 _RUNNING = calls.c.status == sa.literal_column(f"'{CallStatus.RUNNING}'")
 _CLOSE = sa.update(calls).values(status=CallStatus.LOST.value, finished_at=sa.bindparam("now_ms"))
 _CLOSE_OVERDUE = _CLOSE.where(_RUNNING, calls.c.deadline_at < sa.bindparam("before_ms"))
@@ -77,11 +107,38 @@ def record(
     call_id, run_id = row.progress.id, row.progress.call.run_id
     _UPSERT_CALL.run(tx, **_call_values(row, attempts))
     for attempt in fresh:
-        if not _INSERT_ATTEMPT.run(tx, **_attempt_values(call_id, attempt, scrub)).rowcount:
-            continue
-        _INSERT_PAYLOAD.run(tx, **_payload_values(call_id, attempt, scrub))
-        if run_id is not None and attempt.cost_usd:
-            _ADD_TO_RUN.run(tx, the_run_id=run_id, micro_usd=to_micro_usd(attempt.cost_usd))
+        add_attempt(tx, call_id, run_id, attempt, scrub)
+
+
+def add_attempt(tx: sa.Connection, call_id: str, run_id: str | None, attempt: Attempt, scrub: Scrub) -> None:
+    """Store an attempt, once, and add what it cost to its run."""
+    if not _INSERT_ATTEMPT.run(tx, **_attempt_values(call_id, attempt, scrub)).rowcount:
+        return
+    _INSERT_PAYLOAD.run(tx, **_payload_values(call_id, attempt, scrub))
+    if run_id is not None and attempt.cost_usd:
+        _ADD_TO_RUN.run(tx, the_run_id=run_id, micro_usd=to_micro_usd(attempt.cost_usd))
+
+
+def add_up(tx: sa.Connection, call_id: str) -> None:
+    """Make a call's totals those of its attempts, where two transactions may be adding some."""
+    tx.execute(_LOCK_CALL, {"the_call_id": call_id})  # the next statement sees what the other one stored
+    tx.execute(_ADD_UP, {"the_call_id": call_id})
+
+
+def usual_cost_micro_usd(tx: sa.Connection, prompt_id: str) -> int:
+    """The mean cost of this prompt's latest calls that asked a model; 0 without any."""
+    latest = (
+        sa.select(calls.c.cost_micro_usd)
+        .where(
+            calls.c.prompt_id == prompt_id,
+            calls.c.attempts > 0,
+            calls.c.status == CallStatus.SUCCEEDED.value,
+        )
+        .order_by(calls.c.started_at.desc())
+        .limit(_LATEST)
+        .subquery()
+    )
+    return int(tx.execute(sa.select(sa.func.avg(latest.c.cost_micro_usd))).scalar() or 0)
 
 
 def close_overdue(tx: sa.Connection, now_ms: int) -> None:
@@ -108,7 +165,9 @@ def of_id(tx: sa.Connection, call_id: str, *, payloads: bool = False) -> dict[st
 def _read(tx: sa.Connection, which: sa.ColumnElement[bool], *, payloads: bool) -> list[dict[str, Json]]:
     found: dict[str, dict[str, Json]] = {}
     for row in tx.execute(sa.select(calls).where(which).order_by(calls.c.started_at, calls.c.id)).mappings():
-        found[row["id"]] = {**cast("dict[str, Json]", dict(row)), "tried": []}
+        values = cast("dict[str, Json]", dict(row))
+        values["skipped"] = json.loads(row["skipped"]) if row["skipped"] else []
+        found[row["id"]] = {**values, "tried": []}
     chosen: list[Any] = [call_attempts]
     query = sa.join(call_attempts, calls, calls.c.id == call_attempts.c.call_id)
     if payloads:
@@ -122,12 +181,12 @@ def _read(tx: sa.Connection, which: sa.ColumnElement[bool], *, payloads: bool) -
     for row in tx.execute(
         sa.select(*chosen).select_from(query).where(which).order_by(call_attempts.c.number)
     ).mappings():
-        values: dict[str, Any] = dict(row)
-        values["notes"] = json.loads(values["notes"]) if values["notes"] else []
+        tried: dict[str, Any] = dict(row)
+        tried["notes"] = json.loads(tried["notes"]) if tried["notes"] else []
         for name in ("sent", "received"):
-            if values.get(name) is not None:
-                values[name] = unpack(values[name])
-        cast("list[Json]", found[row["call_id"]]["tried"]).append(values)
+            if tried.get(name) is not None:
+                tried[name] = unpack(tried[name])
+        cast("list[Json]", found[row["call_id"]]["tried"]).append(tried)
     return list(found.values())
 
 
@@ -138,6 +197,10 @@ def _call_values(row: CallRow, attempts: Sequence[Attempt]) -> dict[str, Any]:
         "run_id": call.run_id,
         "step_id": call.step_id,
         "step_attempt": call.step_attempt,
+        "workflow": call.workflow,
+        "step": call.step,
+        "task": call.task,
+        "lane": call.lane,
         "environment": progress.environment,
         "tenant": call.tenant,
         "user_id": call.user_id,
@@ -147,6 +210,12 @@ def _call_values(row: CallRow, attempts: Sequence[Attempt]) -> dict[str, Any]:
         "route": call.route,
         "status": row.status.value,
         "rung": row.rung,
+        "rule": _text(row.rule, _LONGEST_NAME),
+        "stale": row.stale,
+        "degraded": row.degraded,
+        "confidence": row.confidence,
+        "skipped": _skipped(progress),
+        "saved_micro_usd": row.saved_micro_usd,
         "model": _text(row.model, _LONGEST_NAME),
         "provider": row.provider,
         "error_kind": row.error_kind,
@@ -186,9 +255,22 @@ def _attempt_values(call_id: str, attempt: Attempt, scrub: Scrub) -> dict[str, A
         "cache_write_tokens": usage.cache_write_tokens,
         "cost_micro_usd": to_micro_usd(attempt.cost_usd),
         "cost_source": attempt.cost_source,
+        "saved_micro_usd": _saved(attempt),
+        "lane": attempt.lane,
         "started_at": attempt.started_at,
         "finished_at": attempt.finished_at,
     }
+
+
+def _saved(attempt: Attempt) -> int:
+    """Micro-dollars, rounded down: a saving is never stored as more than it was; it may be a loss."""
+    return int((attempt.saved_usd * 1_000_000).to_integral_value(rounding=ROUND_FLOOR))
+
+
+def _skipped(progress: Progress) -> str | None:
+    if not progress.skipped:
+        return None
+    return json.dumps([{"name": s.name, "kind": str(s.kind), "why": s.why} for s in progress.skipped])
 
 
 def _payload_values(call_id: str, attempt: Attempt, scrub: Scrub) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """`roadworthy batch`: one run for each line of a file, with progress and what became of every item."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,14 @@ import typer
 
 from roadworthy.cli.batch_document import as_document, states
 from roadworthy.cli.command import JsonOption, Place, command
+
+
+class Lane(StrEnum):
+    """How models are asked."""
+
+    LIVE = "live"
+    PROVIDER_BATCH = "provider-batch"
+
 
 group = typer.Typer(help="Run a workflow over the lines of a file.", no_args_is_help=True)
 
@@ -40,6 +49,16 @@ async def run(
     again: Annotated[
         bool, typer.Option("--again", help="Begin anew when this file's batch has finished.")
     ] = False,
+    lane: Annotated[
+        Lane, typer.Option(help="How models are asked: at once, or through their provider's batch.")
+    ] = Lane.LIVE,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Until when provider-batch may wait, as 30m or 6h; then models are asked live.",
+        ),
+    ] = None,
     concurrency: Annotated[
         int | None, typer.Option(min=1, help="Runs at a time, where they are executed here.")
     ] = None,
@@ -58,7 +77,16 @@ async def run(
     from roadworthy.cli import batch_run
     from roadworthy.cli.batch_table import Columns
 
-    order = batch_run.Order(workflow, file, batch_run.fields_of(field or []), sample, tuple(tag or ()), again)
+    order = batch_run.Order(
+        workflow,
+        file,
+        batch_run.fields_of(field or []),
+        sample,
+        tuple(tag or ()),
+        again,
+        lane.value,
+        batch_run.within_of(within, lane.value),
+    )
     columns = Columns.parse(column) if column or table else None
     if detach:
         return await batch_run.queue(place, order, as_json=as_json)

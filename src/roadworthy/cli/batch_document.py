@@ -17,10 +17,17 @@ def as_document(batch: "Batch") -> dict[str, Any]:
         "finished": batch.finished,
         "counts": {status.value: count for status, count in batch.counts.items()},
         "rejects": batch.rejects,
+        "collected": batch.collected,
+        "at_provider": batch.at_provider,
     }
 
 
 def states(batch: "Batch") -> str:
     """How many items stand where, in words."""
     counted = [f"{count} {status}" for status, count in sorted(batch.counts.items())]
-    return ", ".join([*counted, *([f"{batch.rejects} rejected"] if batch.rejects else [])])
+    others = {
+        "rejected": batch.rejects,
+        "collected for the provider's batch": batch.collected,
+        "at the provider": batch.at_provider,
+    }
+    return ", ".join([*counted, *(f"{count} {what}" for what, count in others.items() if count)])

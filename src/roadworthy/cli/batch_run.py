@@ -1,11 +1,12 @@
 """Carries a batch out with a progress bar, and tells what became of its items."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from roadworthy.cli.command import INTERRUPTED, Place, interrupted
 from roadworthy.cli.execution import alive, carry_out
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from roadworthy.workflows.batch import Batch
 
 _LOOK_EVERY_SECONDS = 0.2
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _FIRST = 5
 """How many failures and rejects are listed for people."""
 _MOST = 1000
@@ -39,11 +41,20 @@ class Order:
     sample: int | None = None
     tags: tuple[str, ...] = ()
     again: bool = False
+    lane: Literal["live", "provider-batch"] = "live"
+    within_seconds: float | None = None
 
     async def load(self, app: "App") -> str:
         """Queue the items; returns the batch's id."""
         return await app.batches.load(
-            self.workflow, self.file, tags=self.tags, again=self.again, fields=self.fields, sample=self.sample
+            self.workflow,
+            self.file,
+            tags=self.tags,
+            again=self.again,
+            fields=self.fields,
+            sample=self.sample,
+            lane=self.lane,
+            within_seconds=self.within_seconds,
         )
 
 
@@ -58,6 +69,18 @@ def fields_of(given: Sequence[str]) -> dict[str, str]:
             )
         fields[name] = column
     return fields
+
+
+def within_of(given: str | None, lane: str) -> float | None:
+    """The seconds of `--within`. Raises `InvalidInput`."""
+    if given is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", given.strip())
+    if found is None or not float(found[1]):
+        raise InvalidInput(f"--within {given!r} is no time.", hint="For example 90s, 30m, 6h or 1d.")
+    if lane == "live":
+        raise InvalidInput("--within says how long a lane may wait.", hint="Add --lane provider-batch.")
+    return float(found[1]) * _SECONDS[found[2]]
 
 
 async def queue(place: Place, order: Order, *, as_json: bool) -> int:

@@ -1,4 +1,4 @@
-"""Which runs a command means: ids by their beginnings, and the filters of `runs list`."""
+"""What a command means: ids by their beginnings, and the filters of `runs list`."""
 
 import re
 from datetime import UTC, datetime
@@ -35,6 +35,13 @@ async def batch_id(app: "App", given: str) -> str:
     start = _beginning(given, "batch")
     found = [one for one in await app.batches.newest(_MOST_BATCHES) if one.startswith(start)]
     return _the_one(given, found, "batch", "batch list")
+
+
+async def review_id(app: "App", given: str) -> str:
+    """The id of the one review that begins so. Raises `InvalidInput`, `NotFound`."""
+    start = _beginning(given, "review")
+    found = await app.reviews.beginning_with(start, limit=_SHOWN + 1)
+    return _the_one(given, found, "review", "reviews list")
 
 
 def _beginning(given: str, kind: str) -> str:

@@ -49,7 +49,7 @@ async def demo(
     from roadworthy.errors import InvalidInput
 
     root = find_root(place)
-    plan = _plan(root / FILE_NAME)
+    plan = read_plan(root / FILE_NAME)
     file = root / str(plan["file"])
     columns = Columns.parse(plan.get("columns"))
     sample = None if every else limit or plan.get("sample")
@@ -72,7 +72,7 @@ async def demo(
     return code
 
 
-def _plan(file: Path) -> Mapping[str, Any]:
+def read_plan(file: Path) -> Mapping[str, Any]:
     """What `demo.toml` says. Raises `NotFound`, `ConfigurationError`."""
     from roadworthy.errors import ConfigurationError, NotFound
 

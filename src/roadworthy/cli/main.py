@@ -4,10 +4,10 @@ Exit codes: 0 done; 1 it failed; 2 the command or its input is wrong; 130 interr
 Nothing heavy is imported before a command begins, so that help and mistakes are answered at once.
 """
 
+import functools
 import os
 import sys
 from collections.abc import Sequence
-from functools import cache
 from typing import Annotated, Any
 
 import typer
@@ -15,13 +15,19 @@ import typer
 import roadworthy
 from roadworthy.cli import (
     batch,
+    budgets,
+    cache,
     config,
+    costs,
     database,
     demo,
+    drill,
     failure,
     init,
     models,
     prompts,
+    reviews,
+    routes,
     run,
     runs,
     schedules,
@@ -64,14 +70,20 @@ init.add_to(app)
 run.add_to(app)
 app.add_typer(runs.group, name="runs")
 app.add_typer(batch.group, name="batch")
+app.add_typer(reviews.group, name="reviews")
 worker.add_to(app)
 app.add_typer(config.group, name="config")
 app.add_typer(database.group, name="db")
 app.add_typer(prompts.group, name="prompts")
 app.add_typer(models.group, name="models")
+app.add_typer(routes.group, name="routes")
+app.add_typer(cache.group, name="cache")
+budgets.add_to(app)
+costs.add_to(app)
 app.add_typer(schedules.group, name="schedules")
 app.add_typer(workers.group, name="workers")
 demo.add_to(app)
+drill.add_to(app)
 
 
 def main() -> None:
@@ -97,7 +109,7 @@ def execute(arguments: Sequence[str]) -> int:
     return code
 
 
-@cache
+@functools.cache
 def _program() -> Any:
     return typer.main.get_command(app)
 

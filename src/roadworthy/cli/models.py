@@ -9,6 +9,7 @@ from roadworthy.cli.command import JsonOption, Place, command
 
 if TYPE_CHECKING:
     from roadworthy.models import Models, Target
+    from roadworthy.models.life import Life, Refusal
     from roadworthy.settings import Settings
 
 group = typer.Typer(help="List and check models.", no_args_is_help=True)
@@ -19,27 +20,36 @@ _TINY_TOKENS = 16
 
 @command(group, "list")
 def list_(place: Place, as_json: JsonOption = False) -> None:
-    """List the models: provider, name, whether it is pinned, its price is known, and its key is there."""
+    """List the models: provider, name, whether it is pinned, its price is known, and its key is there.
+
+    `life` says what the price list and the settings know of its end; `models check` also asks the records.
+    """
     from roadworthy.cli import terminal
     from roadworthy.models import Models
+    from roadworthy.models.life import lives
+    from roadworthy.records import SystemClock
 
     settings, _ = _load(place)
     models = Models(settings)
+    targets = [models.target(name) for name in settings.models]
+    known = lives(targets, SystemClock().now_ms())
     missing = {fault.key.split(".")[1] for fault in settings.missing_secrets()}
-    rows = [_row(settings, models.target(name), missing) for name in settings.models]
+    rows = [_row(settings, *one, missing) for one in zip(targets, known, strict=True)]
     if as_json:
         terminal.print_json({"models": rows})
         return
     if not rows:
         terminal.say("No models. Add one to roadworthy.toml: [models.<name>] with provider and model.")
         return
-    made = terminal.table("model", "provider", "name at the provider", "pinned", "price", "key", "routes")
+    columns = ("model", "provider", "name at the provider", "pinned", "life", "price", "key", "routes")
+    made = terminal.table(*columns)
     for row in rows:
         made.add_row(
             terminal.clean(row["name"]),
             row["provider"],
             terminal.clean(row["model"]),
             "yes" if row["pinned"] else "no",
+            _life(row),
             row["price"],
             row["key"],
             terminal.listing(row["routes"]),
@@ -55,26 +65,36 @@ async def check(
     ] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Check that each model can be used here: key, file, function, package; --live also asks it."""
+    """Check that each model can be used here: key, file, function, package; --live also asks it.
+
+    A model that is retired, by the settings or the price list, is an error; one that is about to be, or that
+    its provider did not know in the last 7 days, is a warning.
+    """
     from roadworthy.cli import terminal
     from roadworthy.models import Models
+    from roadworthy.models.life import lives
+    from roadworthy.records import SystemClock
 
     settings, warnings = _load(place)
     models = Models(settings)
+    targets = [models.target(name) for name in settings.models]
     warnings += models.warnings()
+    known = lives(targets, SystemClock().now_ms(), await _refusals(place, warnings))
+    warnings += [life.warning for life in known if life.warning is not None]
     try:
-        rows = [await _check(models.target(name), live=live) for name in settings.models]
+        rows = [await _check(target, life, live=live) for target, life in zip(targets, known, strict=True)]
     finally:
         await models.close()
     if as_json:
         terminal.print_json({"models": rows, "warnings": warnings})
     else:
-        made = terminal.table("model", "state", "seconds", "what", right=("seconds",))
+        made = terminal.table("model", "state", "life", "seconds", "what", right=("seconds",))
         for row in rows:
             state = terminal.styled("ok" if row["ok"] else "error")
             made.add_row(
                 terminal.clean(row["name"]),
                 state,
+                _life(row),
                 terminal.seconds(row["seconds"]),
                 terminal.clean(row["what"]),
             )
@@ -93,7 +113,28 @@ def _load(place: Place) -> "tuple[Settings, list[str]]":
     return settings, []
 
 
-def _row(settings: "Settings", target: "Target", missing: set[str]) -> dict[str, Any]:
+async def _refusals(place: Place, warnings: list[str]) -> "list[Refusal]":
+    """Models that their provider did not know of late; a database that cannot be read is a warning."""
+    from roadworthy.cli.project import records
+    from roadworthy.errors import DatabaseError, SchemaError
+    from roadworthy.models.life import REFUSALS_DAYS, refusals
+
+    try:
+        async with records(place) as app:
+            since_ms = app.clock.now_ms() - REFUSALS_DAYS * 86_400_000
+            environment = app.settings.environment
+            return await app.database.read(lambda tx: refusals(tx, since_ms, environment=environment))
+    except (DatabaseError, SchemaError) as error:
+        warnings.append(f"What providers answered of late is not known: {error}")
+        return []
+
+
+def _life(row: dict[str, Any]) -> str:
+    """How long the model will be there, for a table."""
+    return f"{row['life']} {row['retires_on']}" if row["retires_on"] else row["life"]
+
+
+def _row(settings: "Settings", target: "Target", life: "Life", missing: set[str]) -> dict[str, Any]:
     from roadworthy.models import is_floating, price
     from roadworthy.records import SystemClock, Usage
 
@@ -104,20 +145,25 @@ def _row(settings: "Settings", target: "Target", missing: set[str]) -> dict[str,
         "model": target.model,
         "region": target.region,
         "pinned": not is_floating(target.provider, target.settings.model),
+        **_document(life),
         "price": price(target, Usage(1000, 1000), SystemClock().now_ms()).source,
         "key": "missing" if target.name in missing else "present" if needs_key else "none needed",
         "routes": [name for name, route in settings.routes.items() if target.name in route.models],
     }
 
 
-async def _check(target: "Target", *, live: bool) -> dict[str, Any]:
+def _document(life: "Life") -> dict[str, Any]:
+    return {"life": life.state, "retires_on": life.retires_on.isoformat() if life.retires_on else None}
+
+
+async def _check(target: "Target", life: "Life", *, live: bool) -> dict[str, Any]:
     from roadworthy.errors import ProviderError
     from roadworthy.models import Message, Request
     from roadworthy.records import SystemClock
 
     clock = SystemClock()
     began = clock.monotonic()
-    what = "ready"
+    what, kind = "ready", None
     try:
         await target.prepare()
         if live and target.provider == "python":
@@ -127,14 +173,17 @@ async def _check(target: "Target", *, live: bool) -> dict[str, Any]:
             response = await target.request(tiny)
             what = f"answered as {response.model}, {response.usage.total_tokens} tokens"
     except ProviderError as error:
-        return {
-            "name": target.name,
-            "ok": False,
-            "seconds": clock.monotonic() - began,
-            "what": str(error),
-            "kind": error.kind.value,
-        }
-    return {"name": target.name, "ok": True, "seconds": clock.monotonic() - began, "what": what, "kind": None}
+        what, kind = str(error), error.kind.value
+    if life.state == "retired":
+        what = f"retired; {what}"
+    return {
+        "name": target.name,
+        "ok": kind is None and life.state != "retired",
+        "seconds": clock.monotonic() - began,
+        "what": what,
+        "kind": kind,
+        **_document(life),
+    }
 
 
 def unusable(settings: "Settings", models: "Models") -> list[tuple[str, str]]:

@@ -153,24 +153,38 @@ def read_json(given: str, option: str) -> Any:
     """The JSON value of an option: itself, `@file`, or `-` for standard input. Raises `InvalidInput`."""
     from roadworthy.errors import InvalidInput
 
-    where = option
+    try:
+        return json.loads(read_text(given, option))
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(
+            f"What {_where(given, option)} says is not JSON: {error}.",
+            hint="""Quote it for the shell: '{"name": "value"}'""",
+        ) from error
+
+
+def read_text(given: str, option: str) -> str:
+    """The text of an option: itself, `@file`, or `-` for standard input. Raises `InvalidInput`."""
+    from roadworthy.errors import InvalidInput
+
     try:
         if given == "-":
-            where = "standard input"
             raw = sys.stdin.buffer.read()
         elif given.startswith("@"):
-            where = f"the file {given[1:]!r}"
             raw = Path(given[1:]).read_bytes()
         else:
             raw = given.encode("utf-8", "surrogateescape")
-        return json.loads(raw.decode("utf-8-sig"))
+        return raw.decode("utf-8-sig")
     except OSError as error:
-        raise InvalidInput(f"Cannot read {where}: {error.strerror}.") from error
+        raise InvalidInput(f"Cannot read {_where(given, option)}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(
-            f"What {where} says is not valid UTF-8 (byte {error.start}).", hint="Save it as UTF-8."
+            f"What {_where(given, option)} says is not valid UTF-8 (byte {error.start}).",
+            hint="Save it as UTF-8.",
         ) from error
-    except (ValueError, RecursionError) as error:
-        raise InvalidInput(
-            f"What {where} says is not JSON: {error}.", hint="""Quote it for the shell: '{"name": "value"}'"""
-        ) from error
+
+
+def _where(given: str, option: str) -> str:
+    """What an error calls the place that was read."""
+    if given == "-":
+        return "standard input"
+    return f"the file {given[1:]!r}" if given.startswith("@") else option

@@ -36,6 +36,11 @@ function = "rule:answer"
 [routes.default]
 models = ["rule"]
 
+# The most that a request may cost is set aside before it is sent, so that this is never passed.
+[budgets.daily]
+scope = "environment"
+per_day_usd = 5
+
 # Several machines share a PostgreSQL server; without this, the database is a file in .roadworthy/.
 # [database]
 # url = "postgresql://user:${{DATABASE_PASSWORD}}@db.example:5432/name"

@@ -11,7 +11,7 @@ from sqlalchemy import exc
 from roadworthy.db.database import Database
 from roadworthy.errors import SchemaError
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest revision in `migrations/versions`; a test holds the two together."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -64,6 +64,8 @@ def upgrade(database: Database) -> bool:
 
     def apply(tx: sa.Connection) -> None:
         if not database.is_sqlite:
+            # Alembic may think for longer than a transaction of ours is otherwise let idle.
+            tx.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
             tx.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_POSTGRES_LOCK})")
         config.attributes["connection"] = tx
         command.upgrade(config, "head")

@@ -5,59 +5,30 @@ fetched); then `unknown`, which is never the same as free. Free is only what run
 the `local`, `python`, `simulated` and `ollama` providers, unless the settings give a price.
 
 Token counts follow `records.Usage`: `input_tokens` contains the cached ones, so these are taken out before
-the input price applies. A cache price that is not given falls back to the input price: never too cheap.
+the input price applies. The prices of one token come from `token_rates.py`, and how many tokens a request
+may need from `tokens.py`.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from roadworthy.models.provider import DEFAULT_MAX_TOKENS, Request
+from roadworthy.models.provider import Request
+from roadworthy.models.token_rates import MILLION, Priced, Processing, is_local, token_rates
+from roadworthy.models.tokens import estimate_usage, likely_tokens
 from roadworthy.records import Usage
-from roadworthy.settings import ModelSettings, PriceSettings
 
-if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, ModelPrice
-
-_MILLION = Decimal(1_000_000)
-
-_FREE = frozenset({"local", "python", "simulated"})
-"""Providers that run in this process or exist for tests."""
-
-_TABLE_IDS = {
-    "anthropic": "anthropic",
-    "openai": "openai",
-    "azure-openai": "azure",
-    "google": "google",
-    "google-vertex": "google",
-    "bedrock": "aws",
-}
-"""Our providers by their name in genai-prices. Others are looked up by their address."""
-
-_BYTES_PER_TOKEN = 2
-"""Few texts have less: English has about 4 bytes for each token, Chinese about 2 to 3."""
-_TOKENS_PER_MESSAGE = 16
-"""For roles and separators; measured formats need 3 to 8."""
-
-
-class Priced(Protocol):
-    """A model in use, as far as its price goes. `Target` is one."""
-
-    @property
-    def provider(self) -> str:
-        """The provider's name in the settings."""
-        ...
-
-    @property
-    def model(self) -> str:
-        """The model's name on the wire."""
-        ...
-
-    @property
-    def settings(self) -> ModelSettings:
-        """The model's settings."""
-        ...
+__all__ = [
+    "FREE",
+    "UNKNOWN",
+    "Price",
+    "Priced",
+    "Processing",
+    "estimate",
+    "estimate_usage",
+    "likely_tokens",
+    "prefix_saving",
+    "price",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +37,20 @@ class Price:
 
     cost_usd: Decimal | None
     """Exact; None when the price is not known."""
-    source: Literal["settings", "genai-prices", "free", "unknown"]
-    """Where the price came from."""
+    source: str
+    """Where the price came from: `settings`, `genai-prices`, `free` or `unknown`.
+
+    With `, no batch price known` behind it, a batch was priced as if it had been live.
+    """
 
 
 UNKNOWN = Price(None, "unknown")
 FREE = Price(Decimal(0), "free")
 
 
-def price(target: Priced, usage: Usage, at_ms: int, *, served_model: str = "") -> Price:
+def price(
+    target: Priced, usage: Usage, at_ms: int, *, served_model: str = "", processing: Processing = "live"
+) -> Price:
     """The price of these tokens at that time.
 
     Args:
@@ -82,104 +58,47 @@ def price(target: Priced, usage: Usage, at_ms: int, *, served_model: str = "") -
         usage: What was counted. When nothing was (`usage_reported` is false), use `estimate`.
         at_ms: When the request was made; prices change with time.
         served_model: The model that the provider says answered: what is billed, if its price is known.
+        processing: `batch` for what went through the provider's batch. Where its price is not known, the
+            live one is taken, and `source` says so.
     """
-    if target.settings.prices is not None:
-        return Price(_from_settings(target.settings.prices, usage), "settings")
-    if target.provider in _FREE or (target.provider == "ollama" and not _ollama_cloud(target)):
+    if _is_free(target):
         return FREE
-    info = _find(target, served_model) if served_model else None
-    info = info or _find(target, target.model)
-    prices = info.get_prices(datetime.fromtimestamp(at_ms / 1000, UTC)) if info else None
-    if prices is None or (prices.input_mtok is None and prices.output_mtok is None):
+    rates = token_rates(target, usage.input_tokens, at_ms, served_model, processing)
+    return UNKNOWN if rates is None else Price(rates.cost_usd(usage), rates.source)
+
+
+def estimate(target: Priced, request: Request, at_ms: int, *, processing: Processing = "live") -> Price:
+    """The most that a request may cost: for a reservation, or if it failed and may have been billed.
+
+    Writing into the provider's prefix cache costs more than reading, so every token may be one written.
+    """
+    if _is_free(target):
+        return FREE
+    usage = estimate_usage(target, request)
+    rates = token_rates(target, usage.input_tokens, at_ms, processing=processing)
+    if rates is None:
         return UNKNOWN
-    return Price(_from_table(prices, usage), "genai-prices")
+    per_input = max(rates.fresh, rates.read, rates.write)
+    cost_usd = (usage.input_tokens * per_input + usage.output_tokens * rates.output) / MILLION
+    return Price(cost_usd, rates.source)
 
 
-def estimate(target: Priced, request: Request, at_ms: int) -> Price:
-    """The most that a request may cost: for a reservation, or if it failed and may have been billed."""
-    return price(target, estimate_usage(target, request), at_ms)
-
-
-def estimate_usage(target: Priced, request: Request) -> Usage:
-    """The most tokens that a request may need: by the bytes of its text, and all the output it allows."""
-    size = sum(len(message.text.encode(errors="replace")) for message in request.messages)
-    if request.output_schema is not None:
-        size += len(str(request.output_schema))
-    tokens = -(-size // _BYTES_PER_TOKEN) + _TOKENS_PER_MESSAGE * (len(request.messages) + 1)
-    return Usage(
-        input_tokens=tokens,
-        output_tokens=request.max_tokens or target.settings.max_tokens or DEFAULT_MAX_TOKENS,
-    )
-
-
-def _from_settings(prices: PriceSettings, usage: Usage) -> Decimal:
-    per_input = prices.input_usd_per_million
-    read, write = prices.cache_read_usd_per_million, prices.cache_write_usd_per_million
-    return _sum(
-        usage,
-        per_input,
-        prices.output_usd_per_million,
-        per_input if read is None else read,
-        per_input if write is None else write,
-    )
-
-
-def _sum(
-    usage: Usage, per_input: Decimal, per_output: Decimal, per_read: Decimal, per_write: Decimal
+def prefix_saving(
+    target: Priced, usage: Usage, at_ms: int, *, served_model: str = "", processing: Processing = "live"
 ) -> Decimal:
-    """Prices are dollars for a million tokens."""
-    fresh = max(0, usage.input_tokens - usage.cache_read_tokens - usage.cache_write_tokens)
-    total = (
-        fresh * per_input
-        + usage.cache_read_tokens * per_read
-        + usage.cache_write_tokens * per_write
-        + usage.output_tokens * per_output
-    )
-    return total / _MILLION
+    """What the provider's prefix cache saved on a request, in US dollars.
+
+    That is what the tokens read from it would have cost more as input, less what writing into it cost more.
+    Negative where more was written than read; 0 where the price is not known.
+    """
+    if not (usage.cache_read_tokens or usage.cache_write_tokens) or _is_free(target):
+        return Decimal(0)
+    rates = token_rates(target, usage.input_tokens, at_ms, served_model, processing)
+    if rates is None:
+        return Decimal(0)
+    saved = usage.cache_read_tokens * (rates.fresh - rates.read)
+    return (saved - usage.cache_write_tokens * (rates.write - rates.fresh)) / MILLION
 
 
-def _from_table(prices: "ModelPrice", usage: Usage) -> Decimal:
-    """The table's own sum, by the same rules: its `calc_price` takes 180 µs, this a tenth (2026-11)."""
-    per_input = _rate(prices.input_mtok, usage.input_tokens)
-    per_read = _rate(prices.cache_read_mtok, usage.input_tokens)
-    per_write = _rate(prices.cache_write_mtok, usage.input_tokens)
-    base = per_input or Decimal(0)
-    return _sum(
-        usage,
-        base,
-        _rate(prices.output_mtok, usage.input_tokens) or Decimal(0),
-        base if per_read is None else per_read,
-        base if per_write is None else per_write,
-    )
-
-
-def _rate(value: Any, input_tokens: int) -> Decimal | None:
-    """A price, or the one of the highest tier that the input reaches: from there it holds for all tokens."""
-    if value is None or isinstance(value, Decimal):
-        return value
-    rate: Decimal = value.base
-    for tier in value.tiers:
-        if input_tokens > tier.start:
-            rate = tier.price
-    return rate
-
-
-def _find(target: Priced, model: str) -> "ModelInfo | None":
-    """The table's entry. A model with an address of its own is what the address says, not its name."""
-    from genai_prices.data_snapshot import get_snapshot  # 0.9 s of CPU to import
-
-    table_id = _TABLE_IDS.get(target.provider)
-    address = target.settings.base_url
-    try:
-        if address and target.provider not in ("azure-openai", "bedrock"):
-            return get_snapshot().find_provider_model(model, None, None, address)[1]
-        if table_id is None:
-            return None
-        return get_snapshot().find_provider_model(model, None, table_id, None)[1]
-    except LookupError:
-        return None
-
-
-def _ollama_cloud(target: Priced) -> bool:
-    """Whether the model runs at ollama.com rather than on the user's own machine."""
-    return target.model.endswith("cloud") or "ollama.com" in (target.settings.base_url or "")
+def _is_free(target: Priced) -> bool:
+    return target.settings.prices is None and is_local(target)

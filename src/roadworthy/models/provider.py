@@ -13,13 +13,16 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 from pydantic import SecretStr
 
 from roadworthy.errors import ErrorKind, ProviderError
 from roadworthy.records import Json, Usage
 from roadworthy.settings import ModelSettings
+
+if TYPE_CHECKING:
+    import httpx2
 
 DEFAULT_MAX_TOKENS = 8_192
 """Output tokens at most where neither prompt nor settings say: sent to providers that demand a number, and
@@ -159,6 +162,8 @@ class Blueprint:
     shared: Shared
     secret: SecretStr | None = None
     """The key, read when the provider is built."""
+    transport: "httpx2.AsyncBaseTransport | None" = None
+    """Takes the network's place, where requests are only written or answers only read."""
 
 
 def not_configured(name: str, what: str, hint: str) -> ProviderError:

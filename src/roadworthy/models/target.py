@@ -9,6 +9,7 @@ loop too.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -18,9 +19,12 @@ from pydantic import SecretStr
 
 from roadworthy.errors import ErrorKind, NotFound, ProviderError, did_you_mean
 from roadworthy.models.aliases import floating_warning
+from roadworthy.models.fair import FairSlots, NoFreeSlot
 from roadworthy.models.outside import check_outside
 from roadworthy.models.provider import Blueprint, Provider, Request, Response, Shared
+from roadworthy.models.provider_batch import BatchProvider
 from roadworthy.models.providers import make_provider
+from roadworthy.models.providers.batches import BATCH_PROVIDERS, make_batch_provider
 from roadworthy.settings import ModelSettings, Settings
 
 _Loop = asyncio.AbstractEventLoop
@@ -31,9 +35,10 @@ _LEAST_SECONDS = 0.001
 class _Bound:
     """What one event loop has of a target."""
 
-    slots: asyncio.Semaphore
+    slots: FairSlots
     building: asyncio.Lock = field(default_factory=asyncio.Lock)
     provider: Provider | None = None
+    batches: BatchProvider | None = None
 
 
 class Target:
@@ -78,8 +83,10 @@ class Target:
         """
         await self._provider()
 
-    async def request(self, request: Request) -> Response:
+    async def request(self, request: Request, tenant: str = "") -> Response:
         """Ask the model once, within its time and its number of requests at a time.
+
+        Where requests have to wait for each other, tenants take turns.
 
         Raises:
             ProviderError: by kind.
@@ -89,16 +96,13 @@ class Target:
         seconds = min(request.timeout_seconds, self.settings.timeout_seconds)
         slots = self._here().slots
         waited = 0.0
-        if slots.locked():
+        if not slots.take():
             started = time.monotonic()
             try:
-                async with asyncio.timeout(seconds):
-                    await slots.acquire()
+                await slots.acquire(tenant, seconds)
             except TimeoutError:
                 raise self._no_slot(seconds) from None
             waited = time.monotonic() - started
-        else:
-            await slots.acquire()
         try:
             left = max(seconds - waited, _LEAST_SECONDS)
             return await provider.request(
@@ -107,23 +111,39 @@ class Target:
         finally:
             slots.release()
 
+    async def batch(self) -> BatchProvider | None:
+        """The provider's batch API for this model; None when it has none. The target closes it.
+
+        Raises:
+            ProviderError: `NOT_CONFIGURED`, when a key or package is missing.
+        """
+        if self.provider not in BATCH_PROVIDERS:
+            return None
+        check_outside(self.name, self.settings)
+        bound = self._here()
+        async with bound.building:
+            if bound.batches is None:
+                bound.batches = await asyncio.to_thread(self._build_batches)
+        return bound.batches
+
     async def close(self) -> None:
         """Close the connections of every event loop that still runs."""
         here = asyncio.get_running_loop()
         bound, self._bound = list(self._bound.items()), WeakKeyDictionary()
         for loop, its in bound:
-            if its.provider is None:
-                continue
-            if loop is here:
-                await its.provider.close()
-            elif loop.is_running():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(its.provider.close(), loop))
+            for part in (its.provider, its.batches):
+                if part is None:
+                    continue
+                if loop is here:
+                    await part.close()
+                elif loop.is_running():
+                    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(part.close(), loop))
 
     def _here(self) -> _Bound:
         loop = asyncio.get_running_loop()
         bound = self._bound.get(loop)
         if bound is None:
-            bound = self._bound[loop] = _Bound(asyncio.Semaphore(self.settings.max_concurrency))
+            bound = self._bound[loop] = _Bound(FairSlots(self.settings.max_concurrency))
         return bound
 
     async def _provider(self) -> Provider:
@@ -138,8 +158,12 @@ class Target:
         """Blocks: reads the key's file, imports libraries, loads model files."""
         return make_provider(replace(self._blueprint, secret=self._secret()))
 
+    def _build_batches(self) -> BatchProvider | None:
+        """Blocks: reads the key's file, imports libraries."""
+        return make_batch_provider(replace(self._blueprint, secret=self._secret()))
+
     def _no_slot(self, seconds: float) -> ProviderError:
-        return ProviderError(
+        return NoFreeSlot(
             f"Model {self.name!r} had no free slot for {seconds:g} seconds; nothing was sent.",
             kind=ErrorKind.TIMEOUT,
             hint=f"Raise models.{self.name}.max_concurrency, or send less at a time.",
@@ -188,6 +212,19 @@ class Models:
         if name not in self._routes:
             raise NotFound(f"There is no route {name!r}.", hint=did_you_mean(name, self._routes))
         return tuple(self.target(model) for model in self._routes[name])
+
+    async def prepare(self) -> None:
+        """Build the clients of what the routes ask first, so that no call waits for it. Failures wait too.
+
+        Models of this process (`local`, `python`) are left until they are asked: they take up memory.
+        """
+        first = {
+            targets[0] for names in self._routes.values() if (targets := [self.target(n) for n in names])
+        }
+        for target in sorted(first, key=lambda one: one.name):
+            if target.provider not in ("local", "python"):
+                with suppress(ProviderError):  # whoever asks the model is told
+                    await target.prepare()
 
     def warnings(self) -> list[str]:
         """What is allowed and unwise: names that let the provider change the model."""

@@ -34,6 +34,13 @@ def cross_findings(values: Table) -> Iterator[Finding]:
         for name, table in _tables(values, section):
             if "route" in table:
                 yield from _name_findings((section, name, "route"), table["route"], values, "routes", "route")
+            tags = table.get("data")
+            for position, tag in enumerate(cast("list[Any]", tags) if isinstance(tags, list) else []):
+                yield from _name_findings(
+                    (section, name, "data", position), tag, values, "residency", "kind of data"
+                )
+    for name, budget in _tables(values, "budgets"):
+        yield from _budget_findings(("budgets", name), budget)
     workers = values.get("workers")
     if isinstance(workers, dict):
         yield from _order_findings(
@@ -62,6 +69,21 @@ def _route_findings(key: Key, route: Table, values: Table) -> Iterator[Finding]:
     if isinstance(models, list):
         for position, name in enumerate(cast("list[Any]", models)):
             yield from _name_findings((*key, "models", position), name, values, "models", "model")
+    rules = route.get("rules")
+    for number, rule in enumerate(cast("list[Any]", rules) if isinstance(rules, list) else []):
+        when: Any = cast("Table", rule).get("when") if isinstance(rule, dict) else None
+        if isinstance(when, dict):
+            yield from _when_findings((*key, "rules", number, "when"), cast("Table", when))
+        asked: Any = cast("Table", rule).get("models") if isinstance(rule, dict) else None
+        for position, name in enumerate(cast("list[Any]", asked) if isinstance(asked, list) else []):
+            yield from _name_findings(
+                (*key, "rules", number, "models", position), name, values, "models", "model"
+            )
+    if "degrade_to" in route:
+        yield from _name_findings((*key, "degrade_to"), route["degrade_to"], values, "routes", "route")
+        yield from _circle_findings(key, route, values)
+    if route.get("choose") == "learned" and "router" not in route:
+        yield (*key, "router"), f"[{dotted(key)}] needs 'router', because it chooses by what was learned."
     backoff = route.get("backoff")
     if isinstance(backoff, dict):
         yield from _order_findings(
@@ -70,6 +92,53 @@ def _route_findings(key: Key, route: Table, values: Table) -> Iterator[Finding]:
             ("initial_seconds", BackoffSettings().initial_seconds, 1),
             ("max_seconds", BackoffSettings().max_seconds),
         )
+
+
+def _when_findings(key: Key, when: Table) -> Iterator[Finding]:
+    for name, wanted in when.items():
+        counts = name in ("min_characters", "max_characters")
+        if counts and not _is_number(wanted):
+            yield (*key, name), f"{dotted((*key, name))!r} must be a whole number, but is {shown(wanted)}."
+        elif not counts and _is_number(wanted):
+            yield (*key, name), f"{dotted((*key, name))!r} must be text, or a list of which one must fit."
+
+
+def _circle_findings(key: Key, route: Table, values: Table) -> Iterator[Finding]:
+    """A route that, degraded again and again, comes back to itself."""
+    routes: Any = values.get("routes")
+    seen, name = [str(key[-1])], route.get("degrade_to")
+    while (
+        isinstance(name, str)
+        and isinstance(routes, dict)
+        and isinstance(cast("Table", routes).get(name), dict)
+    ):
+        if name in seen:
+            path = " -> ".join([*seen, name])
+            yield (*key, "degrade_to"), f"{dotted((*key, 'degrade_to'))!r} leads back to itself: {path}."
+            return
+        seen.append(name)
+        name = cast("Table", routes)[name].get("degrade_to")
+
+
+def _budget_findings(key: Key, budget: Table) -> Iterator[Finding]:
+    whole, by_time = (
+        ("usd", "tokens"),
+        tuple(f"per_{window}_{unit}" for window in ("day", "month") for unit in ("usd", "tokens")),
+    )
+    scope = budget.get("scope")
+    if not isinstance(scope, str):
+        return
+    right, wrong = (whole, by_time) if scope in ("call", "run") else (by_time, whole)
+    for name in wrong:
+        if name in budget:
+            yield (
+                (*key, name),
+                f"{name!r} has no meaning for scope {scope!r}. Use {', '.join(map(repr, right))}.",
+            )
+    if not any(name in budget for name in (*right, *wrong)):
+        yield (*key, "scope"), f"[{dotted(key)}] sets no limit. Use {', '.join(map(repr, right))}."
+    if scope == "call" and budget.get("only"):
+        yield (*key, "only"), f"{dotted((*key, 'only'))!r} has no meaning for a budget of each call."
 
 
 def _name_findings(key: Key, name: object, values: Table, section: str, noun: str) -> Iterator[Finding]:

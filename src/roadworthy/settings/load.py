@@ -30,6 +30,13 @@ from roadworthy.settings.layers import (
     variable_layer,
 )
 from roadworthy.settings.lines import MAX_DEPTH, Key
+from roadworthy.settings.means import (
+    BudgetSettings,
+    ProviderBatchSettings,
+    ResidencySettings,
+    ResilienceSettings,
+    ThrottleSettings,
+)
 from roadworthy.settings.model import (
     DatabaseSettings,
     ModelSettings,
@@ -62,6 +69,16 @@ class Sections(Section):
     """Owners and limits of workflows."""
     schedules: dict[Name, ScheduleSettings] = Field(default_factory=dict[str, ScheduleSettings])
     """Workflows that start by the clock."""
+    budgets: dict[Name, BudgetSettings] = Field(default_factory=dict[str, BudgetSettings])
+    """How much may be spent."""
+    throttles: dict[Name, ThrottleSettings] = Field(default_factory=dict[str, ThrottleSettings])
+    """How often somebody may ask."""
+    residency: dict[Name, ResidencySettings] = Field(default_factory=dict[str, ResidencySettings])
+    """Where which data may go."""
+    resilience: ResilienceSettings = ResilienceSettings()
+    """How an outage is kept from becoming a storm of retries."""
+    provider_batch: ProviderBatchSettings = ProviderBatchSettings()
+    """Work that can wait, at the providers' batch price."""
     workers: WorkerSettings = WorkerSettings()
     """The processes that execute runs."""
     retention: RetentionSettings = RetentionSettings()

@@ -6,6 +6,7 @@ The line under a field is its documentation: the reference page is made from it.
 """
 
 from collections.abc import Mapping
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
@@ -20,6 +21,7 @@ from roadworthy.settings.rules import (
     ModelName,
     Name,
     PathText,
+    RuleKey,
     Rung,
     Seconds,
     SmallCount,
@@ -113,6 +115,31 @@ class PriceSettings(Section):
     """US dollars for a million tokens read from the provider's prefix cache. Left out, as input."""
     cache_write_usd_per_million: Price | None = None
     """US dollars for a million tokens written into the provider's prefix cache. Left out, as input."""
+    batch_factor: Annotated[Decimal, Strict(strict=False), Field(ge=0, le=1)] | None = None
+    """What a token costs in the provider's batch, as a share of its price, 0 to 1. Left out, all of it."""
+
+
+class BreakerSettings(Section):
+    """`breaker` of a model: when a model that fails is left alone."""
+
+    enabled: bool = True
+    """Whether it ever is."""
+    window_seconds: Seconds = 30
+    """How far back requests count."""
+    minimum_requests: Count = 10
+    """With fewer requests in the window nothing is concluded."""
+    failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The share of failed requests from which on the model is left alone; more than 0, at most 1."""
+    slow_seconds: Seconds | None = None
+    """A request that takes longer counts as slow. Left out, none does."""
+    slow_rate: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """The share of slow requests from which on the model is left alone; more than 0, at most 1."""
+    open_seconds: Seconds = 10
+    """How long it is left alone at first; doubled each time that it still fails."""
+    max_open_seconds: Seconds = 120
+    """It is never left alone for longer without a probe."""
+    probes: SmallCount = 2
+    """How many requests probe it afterwards, and have to succeed."""
 
 
 class ModelSettings(Section):
@@ -135,7 +162,19 @@ class ModelSettings(Section):
     timeout_seconds: Seconds = 30
     """How long one request may take."""
     max_concurrency: Count = 20
-    """Requests to this model that one process has open at a time; 1 to 100,000."""
+    """Requests to this model that one process has open at a time."""
+    max_open_requests: Count | None = None
+    """Requests to this model that all processes together have open at a time. Left out, no such limit."""
+    requests_per_minute: Count | None = None
+    """Requests to this model in a minute, over all processes. Left out, as many as the provider takes."""
+    tokens_per_minute: Count | None = None
+    """Tokens read and written in a minute, over all processes. Left out, as many as the provider takes."""
+    breaker: BreakerSettings = BreakerSettings()
+    """When this model is left alone because it fails."""
+    retires_on: Annotated[date, Strict(strict=False)] | None = None
+    """The day from which on the provider no longer serves it, where you know better than the price list."""
+    prefix_cache: bool = True
+    """Whether the provider is told to keep the beginning of a prompt, where it wants to be told."""
     max_tokens: Count | None = None
     """The most tokens that one answer may have, unless the prompt says less."""
     path: PathText | None = None
@@ -178,13 +217,61 @@ class BackoffSettings(Section):
     """The share of a wait that is random, 0 to 1, so that many callers do not return at once."""
 
 
+class RouteRuleSettings(Section):
+    """`rules` of a route: for which calls other models are asked."""
+
+    when: Annotated[dict[RuleKey, str | int | list[str]], Field(min_length=1)]
+    """What must hold: `tenant`, `user`, `workflow`, `prompt`, `task` or `tag` (text, or a list of which one
+    must fit), `min_characters` or `max_characters` of the rendered prompt."""
+    models: Annotated[list[Name], Field(min_length=1)]
+    """The models that are asked then, in this order."""
+
+
+class AnswerCacheSettings(Section):
+    """`cache` of a route: whether an answer is given again to the same request."""
+
+    ttl_seconds: Annotated[float, Field(ge=0, le=315_360_000)] = 0
+    """How long an answer is given again instead of asking. 0: only when no model answers."""
+    stale_seconds: Annotated[float, Field(ge=0, le=315_360_000)] = 604_800
+    """How long after that it still helps out when no model answers, marked as stale."""
+    scope: Literal["tenant", "user", "everyone"] = "tenant"
+    """Who may be given an answer that somebody else asked for."""
+
+
+class LaterSettings(Section):
+    """`later` of a route: how a call that no model answers waits for better times."""
+
+    promise_seconds: Seconds = 86_400
+    """By when it is answered, or goes to the next rung."""
+    retry_seconds: Seconds = 60
+    """How long it waits before the models are asked again; longer each time, up to ten times this."""
+
+
 class RouteSettings(Section):
     """`[routes.<name>]`: which models answer, in which order, and how hard each is tried."""
 
     models: Annotated[list[Name], Field(min_length=1)]
     """Names from `[models]`: the first is asked, the next one when it cannot answer."""
     then: list[Rung] = []
-    """What follows the last model, in order: `cache`, `rule` (the workflow's own), `review` (a person)."""
+    """What follows the last model, in order: `cache` (an older answer), `rule` (the prompt's own fallback),
+    `later` (the run waits and asks again), `review` (a person)."""
+    choose: Literal["order", "difficulty", "learned"] = "order"
+    """`order`: the first model that can answer. `difficulty`: the next one also where an answer fails its
+    checks or is unsure. `learned`: a trained router says which calls the first model answers well enough."""
+    escalate_below: Annotated[float, Field(ge=0, le=1)] | None = None
+    """`difficulty`: an answer less sure than this is asked for again from the next model; 0 to 1."""
+    router: PathText | None = None
+    """`learned`: the file that `roadworthy routes train` wrote, relative to the project."""
+    rules: list[RouteRuleSettings] = []
+    """Other models for some calls; the first rule that fits holds."""
+    cache: AnswerCacheSettings | None = None
+    """Whether answers are given again. Left out, they are kept only if `then` has `cache`."""
+    hedge_after_seconds: Seconds | None = None
+    """After this long without an answer the next model is asked as well, and the first answer counts."""
+    degrade_to: Name | None = None
+    """The route that is taken when a budget with `when_spent = "degrade"` is spent."""
+    later: LaterSettings = LaterSettings()
+    """How long the rung `later` waits."""
     attempts: Annotated[int, Field(ge=1, le=100)] = 3
     """Requests to each model at most, the first one included; 1 to 100."""
     repairs: Annotated[int, Field(ge=0, le=10)] = 1
@@ -202,6 +289,12 @@ class PromptSettings(Section):
     """The route that answers it. Left out, the workflow's route, then the default one."""
     version: PathText | None = None
     """The label that is served, for example `v2`. Left out, the newest one."""
+    task: Text | None = None
+    """What the prompt is for, in a word, to sum up costs by. Left out, the prompt's id."""
+    data: list[Name] = []
+    """What kinds of data its inputs hold: names of `[residency]`, which say where they may go."""
+    max_input_tokens: Count | None = None
+    """A longer request is refused before any model is asked; by a plain estimate of its tokens."""
 
 
 class WorkflowSettings(Section):
@@ -229,6 +322,8 @@ class WorkflowSettings(Section):
     """Words to filter by."""
     route: Name | None = None
     """The route for those prompts of this workflow that name none."""
+    data: list[Name] = []
+    """What kinds of data its runs hold: names of `[residency]`, which say where they may go."""
 
 
 class ScheduleSettings(Section):

@@ -17,7 +17,17 @@ from roadworthy.settings.secrecy import is_secret_name, password_of
 
 _A_YEAR_SECONDS = 31_536_000
 _CRON_FIELDS = 5
-RUNGS = ("cache", "review", "rule")
+RUNGS = ("cache", "later", "review", "rule")
+RULE_KEYS = (
+    "max_characters",
+    "min_characters",
+    "prompt",
+    "tag",
+    "task",
+    "tenant",
+    "user",
+    "workflow",
+)
 
 
 class RuleError(ValueError):
@@ -56,6 +66,14 @@ def _function(value: str) -> str:
 def _rung(value: str) -> str:
     if value not in RUNGS:
         raise RuleError(f"must be one of {', '.join(map(repr, RUNGS))}", hint=did_you_mean(value, RUNGS))
+    return value
+
+
+def _rule_key(value: str) -> str:
+    if value not in RULE_KEYS:
+        raise RuleError(
+            f"must be one of {', '.join(map(repr, RULE_KEYS))}", hint=did_you_mean(value, RULE_KEYS)
+        )
     return value
 
 
@@ -137,6 +155,7 @@ PathText = Annotated[str, AfterValidator(_name)]
 VariableName = Annotated[str, AfterValidator(_variable)]
 Function = Annotated[str, AfterValidator(_function)]
 Rung = Annotated[str, AfterValidator(_rung)]
+RuleKey = Annotated[str, AfterValidator(_rule_key)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Cron = Annotated[str, AfterValidator(_cron)]

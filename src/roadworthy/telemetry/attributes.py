@@ -7,7 +7,7 @@ and because importing it would load OpenTelemetry. Tokens and cost are `gen_ai.u
 where they were spent; the sums over a call have our own names, so that no backend counts them twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias, TypedDict
@@ -148,18 +148,39 @@ SPAN_ATTRIBUTES: Final[dict[str, SpanAttribute]] = {attribute.word: attribute fo
 """Every span attribute by the code's word for it."""
 
 
-def on_the_wire(kind: SpanKind, fields: dict[str, Any]) -> Iterator[tuple[str, AttributeValue]]:
-    """Names and values as the span carries them. What the table does not know is left out."""
+_PLAIN: Final = {
+    word: attribute.name
+    for word, attribute in SPAN_ATTRIBUTES.items()
+    if word not in {"usage", "cost_usd", "provider", "finish_reason", "prompt_id"}
+}
+"""Names of what goes over the wire as it is."""
+
+
+def on_the_wire(
+    kind: SpanKind, fields: Mapping[str, Any], clean: Callable[[str], str]
+) -> dict[str, AttributeValue]:
+    """Names and values as the span carries them, texts clean. What the table does not know is left out."""
+    found: dict[str, AttributeValue] = {}
     for word, value in fields.items():
-        if value is not None:
+        if value is None:
+            continue
+        name = _PLAIN.get(word)
+        if name is not None:
+            found[name] = value if isinstance(value, (int, float)) else clean(str(value))
+        else:
             for wire_word, wire_value in _translate(kind, word, value):
-                attribute = SPAN_ATTRIBUTES.get(wire_word)
-                if attribute is not None:
-                    yield attribute.name, wire_value
+                found[SPAN_ATTRIBUTES[wire_word].name] = _cleaned(wire_value, clean)
+    return found
+
+
+def _cleaned(value: AttributeValue, clean: Callable[[str], str]) -> AttributeValue:
+    if isinstance(value, str):
+        return clean(value)
+    return tuple(clean(item) for item in value) if isinstance(value, tuple) else value
 
 
 def _translate(kind: SpanKind, word: str, value: Any) -> Iterator[tuple[str, AttributeValue]]:
-    if isinstance(value, Usage):
+    if word == "usage":
         yield from _usage(kind, value)
     elif word == "cost_usd":
         yield "cost_usd" if kind == "attempt" else "sum_cost_usd", float(value)
@@ -167,11 +188,10 @@ def _translate(kind: SpanKind, word: str, value: Any) -> Iterator[tuple[str, Att
         yield "provider", _PROVIDERS.get(str(value), str(value))
     elif word == "finish_reason":
         yield "finish_reason", (str(value),)
-    elif word == "prompt_id" and kind == "call":
+    elif word == "prompt_id":
         yield "prompt_id", value
-        yield "prompt_name", value
-    else:
-        yield word, value if isinstance(value, bool | int | float) else str(value)
+        if kind == "call":
+            yield "prompt_name", value
 
 
 def _usage(kind: SpanKind, usage: Usage) -> Iterator[tuple[str, AttributeValue]]:

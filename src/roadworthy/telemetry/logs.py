@@ -13,7 +13,7 @@ import math
 import re
 import sys
 from decimal import Decimal
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 from roadworthy.records import iso
 from roadworthy.settings import TelemetrySettings
@@ -113,6 +113,11 @@ class TextFormatter(_Formatter):
 
 def clean_value(value: object, scrubber: Scrubber) -> str | int | float | bool | None:
     """A value that may leave: numbers as they are, everything else as scrubbed and bounded text."""
+    kind = type(value)
+    if kind is str:
+        return scrubber.clip(cast("str", value))
+    if kind is int:
+        return cast("int", value)
     if isinstance(value, Decimal):
         value = float(value)
     if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):

@@ -52,14 +52,16 @@ class Recorder:
         """A span to be entered."""
         return RecordedSpan(self, kind, name, ids, fields=fields, traceparent=traceparent)
 
-    def start(self, kind: SpanKind, name: str, parent: Context | None) -> OtelSpan:
+    def start(self, kind: SpanKind, name: str, parent: Context | None, fields: Mapping[str, Any]) -> OtelSpan:
         """A span that is not yet current."""
         otel_kind = OtelKind.CLIENT if kind == "attempt" else OtelKind.INTERNAL
-        return self._tracer.start_span(self.scrubber.clip(name), parent, otel_kind)
+        return self._tracer.start_span(
+            self.scrubber.clip(name), parent, otel_kind, self.attributes(kind, fields)
+        )
 
     def attributes(self, kind: SpanKind, fields: Mapping[str, Any]) -> dict[str, AttributeValue]:
         """Fields as the wire has them, without secrets."""
-        return {name: self._clean(value) for name, value in on_the_wire(kind, dict(fields))}
+        return on_the_wire(kind, fields, self.scrubber.clip)
 
     def event(self, name: str, fields: Mapping[str, Any]) -> None:
         """Add an event, whose fields are clean already, to the span that is open."""
@@ -75,13 +77,6 @@ class Recorder:
         if not here.is_valid:
             return ""
         return f"00-{here.trace_id:032x}-{here.span_id:016x}-{int(here.trace_flags):02x}"
-
-    def _clean(self, value: AttributeValue) -> AttributeValue:
-        if isinstance(value, str):
-            return self.scrubber.clip(value)
-        if isinstance(value, tuple):
-            return tuple(self.scrubber.clip(item) for item in value)
-        return value
 
 
 class RecordedSpan(Span):
@@ -110,10 +105,8 @@ class RecordedSpan(Span):
         self._failed = False
 
     def __enter__(self) -> Self:
-        self._otel = self._recorder.start(self._kind, self._name, parent_of(self._traceparent))
-        self._otel.set_attributes(
-            self._recorder.attributes(self._kind, {**self._bound.fields(), **self._fields})
-        )
+        fields = {**self._bound.fields(), **self._fields}
+        self._otel = self._recorder.start(self._kind, self._name, parent_of(self._traceparent), fields)
         self._attached = otel_context.attach(trace.set_span_in_context(self._otel))
         return super().__enter__()
 
@@ -173,7 +166,7 @@ class RecordedSpan(Span):
 
 def parent_of(text: str) -> Context | None:
     """The context in which a `traceparent` is current; None, for the current one, when it says nothing."""
-    match = _TRACEPARENT.fullmatch(text)
+    match = _TRACEPARENT.fullmatch(text) if text else None
     if match is None:
         return None
     far = SpanContext(

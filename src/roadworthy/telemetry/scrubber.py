@@ -25,6 +25,9 @@ VALUE_LIMIT: Final = 8192
 _MARGIN: Final = 1024
 """Characters looked at beyond a cut, so that a shape which lies across it is still seen."""
 _SHORTEST_BASE64: Final = 8
+_REMEMBERED_LENGTH: Final = 80
+_REMEMBERED: Final = 2048
+"""So many short texts are remembered as clean: names, ids and states, which every span and line repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,7 @@ class Scrubber:
         self._registering = Lock()
         self._literals: tuple[str, ...] = ()
         self._margin = _MARGIN
+        self._clean: set[str] = set()
 
     def register(self, secret: str) -> bool:
         """Never let this value out again; False when it is too short to be told from ordinary text."""
@@ -124,6 +128,7 @@ class Scrubber:
             literals = {*self._literals, *spellings(secret)}
             self._literals = tuple(sorted(literals, key=lambda literal: (-len(literal), literal)))
             self._margin = max(_MARGIN, len(self._literals[0]))
+            self._clean = set()  # after the literals: what was found clean without them is not kept
         return True
 
     def scrub(self, text: str) -> str:
@@ -143,12 +148,23 @@ class Scrubber:
         The text is cut before it is scrubbed, so that the cost does not grow with it. What the cut split
         lies in the margin, which is thrown away.
         """
+        if len(text) <= _REMEMBERED_LENGTH <= limit:
+            return text if text in self._clean else self._scrub_short(text)
         if len(text) <= limit:
             return self.scrub(text)
         head = self.scrub(text[: limit + self._margin])
         if len(text) > limit + self._margin:
             head = head[: -self._margin]
         return f"{head[:limit]}...[cut, {len(text)} characters in all]"
+
+    def _scrub_short(self, text: str) -> str:
+        clean = self._clean
+        scrubbed = self.scrub(text)
+        if scrubbed == text:
+            if len(clean) >= _REMEMBERED:
+                clean.clear()
+            clean.add(text)
+        return scrubbed
 
 
 def _reshape(text: str, lowered: str) -> str:
@@ -170,12 +186,15 @@ def spellings(secret: str) -> frozenset[str]:
 
 
 def _escaped(text: str) -> set[str]:
-    """As `repr` writes it between quotes of either kind, and as JSON does."""
+    """As `repr` writes it between quotes of either kind, which the text around decides, and as JSON does."""
+    raw = text.encode(errors="surrogatepass")
     return {
         repr('"' + text)[2:-1],
         repr(text)[1:-1] if '"' in text else repr("'" + text)[2:-1],
+        ascii('"' + text)[2:-1],
         ascii(text)[1:-1],
-        repr(text.encode(errors="surrogatepass"))[2:-1],
+        repr(b'"' + raw)[3:-1],
+        repr(raw)[2:-1],
         json.dumps(text)[1:-1],
         json.dumps(text, ensure_ascii=False)[1:-1],
     }

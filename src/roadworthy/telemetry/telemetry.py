@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 EVENT_LOGGER: Final = "roadworthy.events"
 SHORTEST_CREDENTIAL: Final = 8
+_FIELDS: Final = {
+    event.name: tuple(field.name for field in (*event.attributes, *event.measures))
+    for event in EVENTS.values()
+}
 _log = logging.getLogger(EVENT_LOGGER)
 logging.getLogger("roadworthy").addHandler(
     logging.NullHandler()
@@ -101,10 +105,11 @@ class Telemetry:
         logged = _log.isEnabledFor(known.level)
         if not logged and self._recorder is None:
             return
-        names = [
-            field.name for field in (*known.attributes, *known.measures) if fields.get(field.name) is not None
-        ]
-        clean = CleanFields((name, clean_value(fields[name], self.scrubber)) for name in names)
+        clean = CleanFields()
+        for name in _FIELDS[event]:
+            value = fields.get(name)
+            if value is not None:
+                clean[name] = clean_value(value, self.scrubber)
         if error is not None:
             clean |= clean_error(error, self.scrubber, capture_content=self._capture_content)
         if logged:

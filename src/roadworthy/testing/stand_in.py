@@ -34,8 +34,13 @@ class StandIn(Target):
         """Nothing to build."""
 
     @override
-    async def request(self, request: Request) -> Response:
+    async def request(self, request: Request, tenant: str = "") -> Response:
+        del tenant
         return await self._given.request(request)
+
+    @override
+    async def batch(self) -> None:
+        """What was given has no batches: all its requests are live ones."""
 
     @override
     async def close(self) -> None:

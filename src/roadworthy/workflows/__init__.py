@@ -3,9 +3,9 @@
 from roadworthy.workflows.action import Action, action_of
 from roadworthy.workflows.batch import Batches
 from roadworthy.workflows.children import OnError, call_child, fan_out
-from roadworthy.workflows.context import Parts, current_run, run_context
+from roadworthy.workflows.context import Act, Parts, Rehearse, current_run, run_context
 from roadworthy.workflows.doorbell import Doorbell
-from roadworthy.workflows.prompt import Prompt
+from roadworthy.workflows.prompt import Prompt, Surroundings
 from roadworthy.workflows.retry import Retry
 from roadworthy.workflows.run import FINISHED, Run, RunStatus, Step, StepStatus
 from roadworthy.workflows.runs import Handle, Runs, Shown
@@ -20,6 +20,7 @@ from roadworthy.workflows.workflow import Workflow, skip
 
 __all__ = [
     "FINISHED",
+    "Act",
     "Action",
     "Batches",
     "Doorbell",
@@ -28,6 +29,7 @@ __all__ = [
     "OnError",
     "Parts",
     "Prompt",
+    "Rehearse",
     "Retry",
     "Run",
     "RunStatus",
@@ -37,6 +39,7 @@ __all__ = [
     "Step",
     "StepFunction",
     "StepStatus",
+    "Surroundings",
     "Worker",
     "Workflow",
     "action_of",

@@ -2,8 +2,10 @@
 
 The key goes to the function too, so that the outside can recognise a request that is made again after a
 crash. An irreversible action takes a `Decision`, never an `Answer`: code or a person must have stood between.
+Where the app is told to rehearse, everything happens but the function itself.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, ParamSpec, TypeVar, cast
@@ -11,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 from roadworthy.calls import Answer, Decision
 from roadworthy.errors import ConfigurationError, InvalidInput
 from roadworthy.records import Json
-from roadworthy.workflows.context import RunContext, StepContext
+from roadworthy.workflows.context import Act, Rehearse, RunContext, StepContext, current_run
 from roadworthy.workflows.engine import Reservation
 from roadworthy.workflows.retry import NO_RETRY, Retry
 from roadworthy.workflows.run import StepKind
@@ -36,10 +38,21 @@ class Action(Step[P, R]):
             )
 
     async def call(self, *args: Any, **kwargs: Any) -> Any:
-        """The function itself, after the check of what it is given."""
+        """The function itself, after the check of what it is given; in a rehearsal, what stands in for it."""
         if self.irreversible:
             _require_decision(self.name, [*args, *kwargs.values()])
+        context = current_run.get()
+        if context is not None and context.parts.rehearse is not None:
+            return await self._rehearsed(context.run.id, context.parts.rehearse, args, kwargs)
         return await super().call(*args, **kwargs)
+
+    async def _rehearsed(
+        self, run_id: str, rehearse: Rehearse, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        arguments = self.signature.bind(args, kwargs)
+        key = str(arguments.pop("key") or "")
+        act = Act(self.name, self.irreversible, key, arguments, run_id, self.signature.output_schema)
+        return self.signature.load(await asyncio.to_thread(rehearse, act))
 
     async def at(
         self,

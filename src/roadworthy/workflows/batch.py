@@ -11,10 +11,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
+from roadworthy.calls import lane_store
 from roadworthy.db.tables.workflows import batch_rejects, batches
 from roadworthy.errors import InvalidInput, NotFound, did_you_mean
 from roadworthy.workflows.context import Parts
@@ -49,6 +50,10 @@ class Batch:
     """Items in the file; None while it is being loaded."""
     counts: dict[RunStatus, int]
     rejects: int
+    collected: int = 0
+    """Calls of its items that wait to be sent to the provider's batch."""
+    at_provider: int = 0
+    """Calls of its items that are with the provider, in a batch."""
 
     @property
     def done(self) -> int:
@@ -87,12 +92,16 @@ class Batches:
         again: bool = False,
         fields: Mapping[str, str] | None = None,
         sample: int | None = None,
+        lane: Literal["live", "provider-batch"] = "live",
+        within_seconds: float | None = None,
     ) -> str:
         """Queue a run for each line of a JSONL or CSV file; returns the batch's id.
 
         `fields` says for each input of the workflow which field of a line it is; without it, a line's fields
         are the inputs. `sample` takes so many lines only, evenly spread. A file that was loaded before gives
         the same batch and adds what is missing; `again` begins a new one once that has finished.
+        In the lane `provider-batch`, calls wait to be answered through the provider's batch, `within_seconds`
+        from now (`provider_batch.within_seconds` when None); what has no answer by then is asked live.
         Raises `InvalidInput` when the file cannot be read, `NotFound` for an unknown workflow.
         """
         self._runs.workflow(workflow)
@@ -103,6 +112,11 @@ class Batches:
             known = await self._open(workflow, file, source_hash)
         batch_id = known
         wanted = None if sample is None else _evenly(sum(1 for _ in read(file)), sample)
+        options: dict[str, Any] = {
+            "tags": tags,
+            "lane": lane,
+            "lane_until": self._until(lane, within_seconds),
+        }
         chunk: list[_Item] = []
         total = 0
         for item in read(file):
@@ -111,13 +125,21 @@ class Batches:
             total += 1
             chunk.append(_mapped(item, fields))
             if len(chunk) >= _AT_ONCE:
-                await self._store(batch_id, workflow, chunk, tags)
+                await self._store(batch_id, workflow, chunk, options)
                 chunk = []
-        await self._store(batch_id, workflow, chunk, tags)
+        await self._store(batch_id, workflow, chunk, options)
         now_ms = self._parts.clock.now_ms()
         loaded = sa.update(batches).where(batches.c.id == batch_id).values(loaded_at=now_ms, total=total)
         await self._parts.database.write(lambda tx: tx.execute(loaded).rowcount)
         return batch_id
+
+    def _until(self, lane: str, within_seconds: float | None) -> int | None:
+        if lane == "live":
+            return None
+        seconds = within_seconds
+        if seconds is None:
+            seconds = self._parts.settings.provider_batch.within_seconds
+        return self._parts.clock.now_ms() + int(seconds * 1000)
 
     async def _newest_of(self, workflow: str, source_hash: str) -> str | None:
         query = sa.select(batches.c.id).where(*_same(workflow, source_hash)).order_by(batches.c.id.desc())
@@ -146,8 +168,16 @@ class Batches:
                 raise NotFound(f"There is no batch {batch_id!r}.", hint="List them: roadworthy batch list")
             rejected = sa.select(sa.func.count()).where(batch_rejects.c.batch_id == batch_id)
             counts = count_by_status(tx, Filter(batch_id=batch_id))
+            collected, at_provider = lane_store.count_of(tx, batch_id)
             return Batch(
-                row.id, row.workflow, row.source, row.total, counts, tx.execute(rejected).scalar_one()
+                row.id,
+                row.workflow,
+                row.source,
+                row.total,
+                counts,
+                tx.execute(rejected).scalar_one(),
+                collected=collected,
+                at_provider=at_provider,
             )
 
         return await self._parts.database.read(look)
@@ -166,7 +196,7 @@ class Batches:
         )
         return await self._parts.database.read(lambda tx: [Reject(*row) for row in tx.execute(query)])
 
-    async def _store(self, batch_id: str, workflow: str, chunk: list[_Item], tags: tuple[str, ...]) -> None:
+    async def _store(self, batch_id: str, workflow: str, chunk: list[_Item], options: dict[str, Any]) -> None:
         now_ms = self._parts.clock.now_ms()
         new: list[store.NewRun] = []
         rejected: list[Reject] = []
@@ -182,7 +212,7 @@ class Batches:
                         idempotency_key=f"{batch_id}:{item.number}",
                         batch_id=batch_id,
                         batch_item=item.number,
-                        tags=tags,
+                        **options,
                     )
                 )
             except InvalidInput as error:

@@ -119,6 +119,8 @@ async def _start(context: RunContext, workflow: Workflow[..., Any], inputs: list
                 traceparent=parts.telemetry.traceparent() or parent.traceparent,
                 parent_run_id=parent.id,
                 depth=context.depth + 1,
+                lane=parent.lane,
+                lane_until=parent.lane_until,
             )
             for given, input_hash in zip(inputs, hashes, strict=True)
         ]

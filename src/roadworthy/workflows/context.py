@@ -6,7 +6,7 @@ places after a crash. The run's own task may take steps one after another; any o
 
 import asyncio
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -29,6 +29,24 @@ Effect = Callable[[sa.Connection], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """An action that a run is about to carry out."""
+
+    action: str
+    irreversible: bool
+    key: str
+    arguments: Mapping[str, Any]
+    """What it is given, by name, without the key."""
+    run_id: str
+    output_schema: Callable[[], dict[str, Any]]
+    """The JSON schema of what it returns."""
+
+
+Rehearse = Callable[[Act], Any]
+"""Takes an action's place: called in a thread instead of it, returns its result as JSON data."""
+
+
+@dataclass(frozen=True, slots=True)
 class Parts:
     """What the workflows feature is handed by the app."""
 
@@ -37,6 +55,8 @@ class Parts:
     clock: Clock
     ids: Ids
     telemetry: Telemetry
+    rehearse: Rehearse | None = None
+    """What runs do in place of every action; None: they act."""
 
 
 @dataclass(slots=True)

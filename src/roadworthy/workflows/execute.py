@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from roadworthy.errors import DatabaseError, OrderChanged, RunTimeout, StepFailed
 from roadworthy.records import Json
+from roadworthy.review import store as review_store
 from roadworthy.workflows.context import Parts, RunContext, current_run
 from roadworthy.workflows.doorbell import Doorbell
 from roadworthy.workflows.engine import Engine, Interrupted, Leave
@@ -232,6 +233,7 @@ class Executor:
                 raise ClaimLost(run.id)
             if status in (RunStatus.DEAD, RunStatus.CANCELLED):
                 steps.stop_open(tx, run.id, now_ms)
+                review_store.withdraw(tx, run.id, now_ms)
             return bool(run.parent_run_id and runs.wake(tx, [run.parent_run_id], now_ms))
 
         if await self._write(end):

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from roadworthy.budgets import store as budget_store
+from roadworthy.calls import lane_store
+from roadworthy.db.tables.answers import cached_answers
 from roadworthy.db.tables.calls import call_attempts, call_payloads, calls
 from roadworthy.db.tables.workflows import (
     attempts,
@@ -17,6 +20,8 @@ from roadworthy.db.tables.workflows import (
     steps,
     workers,
 )
+from roadworthy.models import rates
+from roadworthy.review import store as review_store
 from roadworthy.workflows.context import Parts
 from roadworthy.workflows.run import RunStatus
 
@@ -43,6 +48,18 @@ async def sweep(parts: Parts, engine: "Engine") -> int:
         continue
     while await parts.database.write(lambda tx: _delete_calls(tx, calls_before)):
         continue
+    while await parts.database.write(lambda tx: review_store.delete_closed(tx, payloads_before, _AT_ONCE)):
+        continue
+    while await parts.database.write(lambda tx: budget_store.forget(tx, calls_before)):
+        continue
+    while await parts.database.write(lambda tx: lane_store.delete(tx, payloads_before, _AT_ONCE)):
+        continue
+    await parts.database.write(lambda tx: rates.forget_full(tx, now_ms))
+    await parts.database.write(
+        lambda tx: (
+            tx.execute(sa.delete(cached_answers).where(cached_answers.c.stale_until <= now_ms)).rowcount
+        )
+    )
     await parts.database.write(
         lambda tx: tx.execute(sa.delete(workers).where(workers.c.stopped_at < runs_before)).rowcount
     )

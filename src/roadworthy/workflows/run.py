@@ -116,6 +116,9 @@ class Run:
     batch_id: str | None
     batch_item: int | None
     schedule: str | None
+    lane: str
+    """How its calls are asked: `live`, or `provider-batch` as long as `lane_until` is not over."""
+    lane_until: int | None
     worker_id: str | None
     claim: int
     waiting_for: str | None
@@ -148,13 +151,13 @@ class Run:
         """For `--json` and logs: times as ISO 8601, cost as a decimal string in dollars."""
         times = {
             name: iso(value) if (value := getattr(self, name)) is not None else None
-            for name in ("created_at", "due_at", "started_at", "finished_at", "deadline_at")
+            for name in ("created_at", "lane_until", "due_at", "started_at", "finished_at", "deadline_at")
         }
         plain = (
             "id", "environment", "workflow", "tenant", "user_id", "idempotency_key", "fingerprint",
-            "parent_run_id",
-            "replay_of", "batch_id", "batch_item", "schedule", "worker_id", "waiting_for", "over_budget",
-            "skip_reason", "error_kind", "error_message", "error_step", "error_position",
+            "parent_run_id", "replay_of", "batch_id", "batch_item", "schedule", "lane", "worker_id",
+            "waiting_for", "over_budget", "skip_reason", "error_kind", "error_message", "error_step",
+            "error_position",
         )  # fmt: skip
         return {
             **{name: getattr(self, name) for name in plain},

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from roadworthy.db import pack
 from roadworthy.errors import InvalidInput, NotFound, RunTimeout, StateConflict, StepFailed, did_you_mean
 from roadworthy.records import Json
+from roadworthy.review import store as review_store
 from roadworthy.workflows import wait
 from roadworthy.workflows.context import Parts
 from roadworthy.workflows.doorbell import Doorbell
@@ -207,6 +208,7 @@ class Runs:
         def cancel(tx: sa.Connection) -> RunStatus:
             status = store.request_cancel(tx, run_id, now_ms)
             _cancel_below(tx, run_id, now_ms)
+            review_store.withdraw(tx, run_id, now_ms)
             return status
 
         status = await self._parts.database.write(cancel)
@@ -231,6 +233,10 @@ class Runs:
             if from_step is not None:
                 position = _position(step_store.list_of(tx, run_id, payloads=False), from_step)
             _reopen(tx, run, position, now_ms, everything=from_step is not None)
+            if from_step is None:
+                review_store.reopen(tx, run_id)
+            else:
+                review_store.withdraw(tx, run_id, now_ms)
             return run
 
         before = await self._parts.database.write(resume)
@@ -323,4 +329,5 @@ def _cancel_below(tx: sa.Connection, run_id: str, now_ms: int) -> None:
     open_states = tuple(status for status in RunStatus if status not in FINISHED)
     for child in find_runs(tx, Filter(parent_run_id=run_id, status=open_states), limit=100_000):
         store.request_cancel(tx, child.id, now_ms)
+        review_store.withdraw(tx, child.id, now_ms)
         _cancel_below(tx, child.id, now_ms)

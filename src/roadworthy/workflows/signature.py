@@ -96,6 +96,10 @@ class Signature:
         """The JSON schema of the input."""
         return self._model.model_json_schema()
 
+    def output_schema(self) -> dict[str, Any]:
+        """The JSON schema of the result."""
+        return self._returns.json_schema()
+
     def load(self, stored: Json) -> Any:
         """A stored result as the declared type."""
         return self._returns.validate_python(stored, strict=False)

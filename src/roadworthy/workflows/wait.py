@@ -41,10 +41,23 @@ async def sleep(seconds: float) -> None:
 
     wake_at = await execute(context, Spec("sleep", StepKind.WAIT), {"seconds": seconds}, note)
     assert isinstance(wake_at, int)  # noqa: S101 - written above
-    left = (wake_at - clock.now_ms()) / 1000
+    await until(wake_at, "time")
+
+
+async def until(wake_at: int, what: str) -> None:
+    """Wait for a time that is on record already; a long wait holds no process. `what` says for what."""
+    context = _in_main_task(f"waiting for {what}")
+    left = (wake_at - context.parts.clock.now_ms()) / 1000
     if left > context.parts.settings.workers.park_after_seconds:
-        raise Waiting("time", wake_at)
+        raise Waiting(what, wake_at)
     await asyncio.sleep(max(0.0, left))
+
+
+async def until_over(what: str, until: int, over: Callable[[sa.Connection], bool]) -> None:
+    """Wait until something is over that takes long, or until a time; held by no process from the first on."""
+    context = _in_main_task(f"waiting for {what}")
+    if context.parts.clock.now_ms() < until and not await context.read(over):
+        raise Waiting(what, until, over)
 
 
 async def wait_for_signal(name: str, *, timeout_seconds: float | None = None) -> Json:

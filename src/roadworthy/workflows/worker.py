@@ -6,6 +6,8 @@ beat        says that this worker lives; stops runs whose cancellation was asked
 reap        finds workers whose heartbeat stands still, or whose process is gone, and queues their runs
 schedule    starts what is due by the clock
 sweep       deletes what retention no longer keeps
+upkeep      charges what dead processes had set aside for requests
+lane        sends what waits for a provider's batch, and brings the answers back
 """
 
 import asyncio
@@ -16,12 +18,15 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from roadworthy.calls import Lane
 from roadworthy.errors import DatabaseError
+from roadworthy.models import Models
 from roadworthy.workflows import host
 from roadworthy.workflows.context import Parts
 from roadworthy.workflows.doorbell import Doorbell
 from roadworthy.workflows.engine import Engine
 from roadworthy.workflows.execute import Executor
+from roadworthy.workflows.lane import LaneKeeper
 from roadworthy.workflows.retention import sweep
 from roadworthy.workflows.run import Failure
 from roadworthy.workflows.schedule import Scheduler
@@ -34,8 +39,10 @@ T = TypeVar("T")
 _log = logging.getLogger("roadworthy.workflows")
 
 _SWEEP_EVERY_SECONDS = 3600.0
+_UPKEEP_SECONDS = 10.0
 _LOST_AFTER_BEATS = 3
 _REQUEUE_POLL_SECONDS = 0.5
+_LANE = "roadworthy-lane"
 
 
 class Worker:
@@ -48,12 +55,17 @@ class Worker:
         doorbell: Doorbell,
         *,
         scheduler: Scheduler,
+        upkeep: Callable[[], Awaitable[object]],
+        models: Models,
+        lane: Lane,
     ) -> None:
         self.id = parts.ids.new("worker")
         self._parts = parts
         self._workflows = workflows
         self._doorbell = doorbell
         self._scheduler = scheduler
+        self._upkeep = upkeep
+        self._lane = LaneKeeper(parts, models, lane, doorbell, self.id)
         self._settings = parts.settings.workers
         self.executor = Executor(parts, workflows, doorbell)
         self.executor.worker_id = self.id
@@ -91,6 +103,8 @@ class Worker:
                 self._every(self._settings.heartbeat_seconds, self._reap), name="roadworthy-reap"
             ),
             asyncio.create_task(self._every(_SWEEP_EVERY_SECONDS, self._sweep), name="roadworthy-sweep"),
+            asyncio.create_task(self._every(_UPKEEP_SECONDS, self._look_after), name="roadworthy-upkeep"),
+            asyncio.create_task(self._every(self._lane.every_seconds, self._lane.keep), name=_LANE),
         ]
         if self._scheduler.names:
             await self._scheduler.prepare()
@@ -102,6 +116,9 @@ class Worker:
         """Take no more runs, let those under way finish for a while, then leave the rest to other workers."""
         self._stopping.set()
         self._doorbell.work.set()
+        for task in self._tasks:
+            if task.get_name() == _LANE:  # it may wait for a provider; whoever is next goes on from there
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         patience = self._settings.shutdown_seconds if patience_seconds is None else patience_seconds
         under_way = {active.task for active in self.executor.active.values()}
@@ -217,6 +234,9 @@ class Worker:
         for worker_id in dead:
             self._parts.telemetry.emit("worker.lost", worker_id=worker_id, runs=len(taken))
         self._doorbell.work.set()
+
+    async def _look_after(self) -> None:
+        await self._upkeep()
 
     async def _sweep(self) -> None:
         await sweep(self._parts, self.engine)

@@ -184,15 +184,17 @@ async def test_a_hang_is_cut_at_the_models_time_and_charged_at_its_estimate(desk
 
 @pytest.mark.parametrize("limit", ["route", "run"])
 async def test_nothing_waits_longer_than_the_call_may_take(desk, limit):
-    """A model that hangs is left when the route's time, or what the run leaves, is up; no other is begun."""
+    """Models that hang are each left after their share of the time; when it is up, no other is begun."""
     desk.server.add(Hang(), Hang())
     pipeline = desk.pipeline("main", "second", route={"timeout_seconds": 0.4 if limit == "route" else 60})
+    for name in ("main", "second"):
+        await desk.models[-1].target(name).prepare()
     began = asyncio.get_running_loop().time()
-    with pytest.raises(ProviderError, match="no time was left for second") as caught:
+    with pytest.raises(ProviderError, match="main: timeout; second: timeout") as caught:
         await desk.ask(pipeline, seconds_left=0.4 if limit == "run" else None)
     assert asyncio.get_running_loop().time() - began < 4
     assert caught.value.kind is ErrorKind.TIMEOUT
-    assert desk.server.count == 1
+    assert desk.server.count == 2
 
 
 async def test_a_call_without_time_asks_nobody(desk):

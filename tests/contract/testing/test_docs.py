@@ -47,7 +47,7 @@ def test_every_example_runs(project, pytester, run_pytest):
 
     result = run_pytest()
 
-    result.assert_outcomes(passed=6)
+    result.assert_outcomes(passed=7)
     [line] = (pytester.path / "answers.jsonl").read_text().splitlines()
     assert json.loads(line)["response"]["text"] == "On its way."
 
@@ -61,6 +61,13 @@ def test_the_tables_name_every_fault_and_fixture():
     }
     named = set(re.findall(r"`(\w+)`", "\n".join(re.findall(r"^\| \w+ \|.*", PAGE, re.MULTILINE))))
     assert named == faults - {"Fault"}
+    batch_faults = {
+        name
+        for name in simulated.__all__
+        if isinstance(its := getattr(simulated, name), type) and issubclass(its, simulated.BatchFault)
+    }
+    rows = "\n".join(re.findall(r"^\| it\w* \w+.*", PAGE, re.MULTILINE))
+    assert set(re.findall(r"`([A-Z]\w+)`", rows)) == batch_faults - {"BatchFault"}
     assert set(re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)) == {
         name for name in vars(fixtures) if name.startswith("roadworthy_")
     }

@@ -120,6 +120,7 @@ def documents(draw):
     return "".join(parts)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(documents())
 @example(EVERYTHING)
@@ -135,6 +136,7 @@ def test_the_finder_finds_exactly_what_tomllib_reads(text):
     assert all(1 <= line <= count for line in lines.values())
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(names, values), max_size=6, unique_by=lambda pair: pair[0]))
 def test_the_line_is_the_one_on_which_the_key_begins(pairs):

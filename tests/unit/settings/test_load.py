@@ -265,7 +265,7 @@ def models_in(kind: Any) -> set[type[BaseModel]]:
 def test_every_setting_is_described():
     """Each field has a line under it, a sentence, because the reference page is made from them."""
     kinds = models_in(Settings)
-    assert len(kinds) == 14
+    assert len(kinds) == 23
     for kind in kinds:
         assert kind.__doc__
         for name, field in kind.model_fields.items():
@@ -286,3 +286,14 @@ def test_importing_settings_is_cheap():
     heavy = ["croniter", "tomlkit", "sqlalchemy", "pydantic_ai", "rich", "typer", "jinja2"]
     done = subprocess.run([sys.executable, "-c", code % heavy], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+def test_limits_of_zero_are_limits(project):
+    """0 is not the same as no limit: it lets through only what is free."""
+    project.root.joinpath("roadworthy.toml").write_text(
+        "[budgets.none]\nscope = 'environment'\nper_day_usd = 0\nper_day_tokens = 0\n"
+    )
+    budget = Settings.load(project.root).budgets["none"]
+    assert budget.per_day_usd == 0
+    assert budget.per_day_tokens == 0
+    assert budget.per_month_usd is None

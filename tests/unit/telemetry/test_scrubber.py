@@ -7,7 +7,7 @@ import logging
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from roadworthy.settings import TelemetrySettings
@@ -24,6 +24,7 @@ secrets = st.text(
 
 @settings(max_examples=60, deadline=None)
 @given(secret=secrets, before=texts, after=texts)
+@example(secret="00'\x80", before="", after='"')
 def test_a_registered_secret_is_found_in_every_spelling(secret, before, after):
     """Raw, in reprs of texts and containers, in JSON or bytes: what comes out has the mark instead."""
     scrubber = Scrubber()
@@ -84,6 +85,25 @@ def test_a_cut_never_leaves_part_of_a_secret(secret, before, repeat):
     assert secret not in out
     assert "<" not in out
     assert len(out) <= VALUE_LIMIT + 60
+
+
+def test_a_text_found_clean_is_looked_at_again_once_it_is_a_secret(scrubber):
+    """What is remembered as clean does not outlive the registration of a secret in it."""
+    assert scrubber.clip("route red-queen") == "route red-queen"
+    scrubber.register("red-queen")
+    assert scrubber.clip("route red-queen") == f"route {MARK}"
+
+
+def test_a_short_text_is_cut_where_less_is_allowed(scrubber):
+    """A text that is remembered as clean still obeys a smaller limit."""
+    assert scrubber.clip("abcdef") == "abcdef"
+    assert scrubber.clip("abcdef", limit=3) == "abc...[cut, 6 characters in all]"
+
+
+def test_more_texts_than_are_remembered_are_all_clean(scrubber):
+    """What is remembered is bounded, and forgetting changes nothing."""
+    seen = [f"run_{number}" for number in range(5_000)]
+    assert [scrubber.clip(text) for text in seen * 2] == seen * 2
 
 
 @pytest.mark.parametrize(

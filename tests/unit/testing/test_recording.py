@@ -158,6 +158,7 @@ def test_a_file_that_is_no_recording_is_named(tmp_path):
         Recording.read(tmp_path / "broken.jsonl")
 
 
+@pytest.mark.slow
 async def test_the_simulated_provider_answers_from_a_recording(tmp_path):
     """Real clients get recorded answers over HTTP; messages that are not in it are an error."""
     recording = Recording.new(tmp_path / "calls.jsonl")

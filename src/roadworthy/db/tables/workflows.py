@@ -28,6 +28,8 @@ runs = sa.Table(
     sa.Column("batch_id", sa.Text),
     sa.Column("batch_item", sa.Integer),
     sa.Column("schedule", sa.Text),
+    sa.Column("lane", sa.Text, nullable=False, server_default="live"),
+    sa.Column("lane_until", sa.BigInteger),
     sa.Column("worker_id", sa.Text),
     sa.Column("claim", sa.Integer, nullable=False, server_default="0"),
     sa.Column("rewind_to", sa.Integer),

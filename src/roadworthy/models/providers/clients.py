@@ -103,6 +103,7 @@ def _http(blueprint: Blueprint, *, trust_env: bool = True) -> "httpx2.AsyncClien
         limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
         event_hooks={"request": [wire.note_request], "response": [wire.note_response]},
         trust_env=trust_env,
+        transport=blueprint.transport,
     )
 
 
@@ -119,12 +120,14 @@ def _openai_model(blueprint: Blueprint, provider: "LibraryProvider[AsyncOpenAI]"
 def _openai_client(blueprint: Blueprint, base_url: str, key: str, *, trust_env: bool = True) -> "AsyncOpenAI":
     from openai import AsyncOpenAI
 
-    client = AsyncOpenAI(
-        base_url=base_url, api_key=key, max_retries=0, http_client=_http(blueprint, trust_env=trust_env)
-    )
+    from roadworthy.models.providers.chat import shorten
+
+    http = _http(blueprint, trust_env=trust_env)
+    client = AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, http_client=http)
     # These would come from OPENAI_ORG_ID and OPENAI_PROJECT_ID and go to whatever server is called.
     client.organization = _text_option(blueprint, "organization")
     client.project = _text_option(blueprint, "project")
+    shorten(client, http)
     return client
 
 

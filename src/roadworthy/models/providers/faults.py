@@ -146,7 +146,7 @@ def _kind(raised: Exception, exchange: Exchange) -> ErrorKind:
         return _kind_of_bad_success(exchange)
     status = exchange.status or getattr(raised, "status_code", None)
     if status is not None:
-        return _BY_STATUS.get(status, ErrorKind.SERVER if status >= 500 else ErrorKind.BAD_REQUEST)  # noqa: PLR2004
+        return kind_by_status(status)
     # Nothing was sent: the library could not build this request for this model.
     return ErrorKind.BAD_REQUEST
 
@@ -155,6 +155,11 @@ def _kind_of_bad_success(exchange: Exchange) -> ErrorKind:
     if exchange.response is None:
         return ErrorKind.CONNECTION
     return kind_by_words(exchange.received()) or ErrorKind.MALFORMED
+
+
+def kind_by_status(status: int) -> ErrorKind:
+    """The kind of an error that has this HTTP status, 400 or above."""
+    return _BY_STATUS.get(status, ErrorKind.SERVER if status >= 500 else ErrorKind.BAD_REQUEST)  # noqa: PLR2004
 
 
 def kind_by_words(body: Any) -> ErrorKind | None:
@@ -170,8 +175,7 @@ def kind_by_words(body: Any) -> ErrorKind | None:
     fields = cast("dict[str, Any]", error)
     code = fields.get("code")
     if str(code).isdigit() and 400 <= int(str(code)) < 600:  # noqa: PLR2004
-        status = int(str(code))
-        by_status = _BY_STATUS.get(status, ErrorKind.SERVER if status >= 500 else ErrorKind.BAD_REQUEST)  # noqa: PLR2004
+        by_status = kind_by_status(int(str(code)))
         if by_status is not ErrorKind.BAD_REQUEST:
             return by_status
     if any(words in str(fields.get("message", "")).lower() for words in _FILTERED):

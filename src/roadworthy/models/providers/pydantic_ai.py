@@ -5,8 +5,9 @@
 
 A schema is sent the native way where the model's profile has one, else as a forced tool, else in the prompt
 (`output_mode` decides otherwise); the answer is text in all three. What the library prepares for a schema
-is kept for as long as the caller keeps the schema. This module imports the library, so it is itself
-imported late.
+is kept for as long as the caller keeps the schema. Providers that keep the beginning of a prompt only when
+told are told (`prefix.py`); others do so by themselves, as long as the order of messages stays as it is.
+This module imports the library, so it is itself imported late.
 """
 
 import asyncio
@@ -28,6 +29,7 @@ from roadworthy.errors import ErrorKind
 from roadworthy.models.provider import DEFAULT_MAX_TOKENS, Blueprint, FinishReason, Message, Request, Response
 from roadworthy.models.providers import faults, wire
 from roadworthy.models.providers.clients import Client, build, secret_texts
+from roadworthy.models.providers.prefix import NO_MARKS, Marks, Prefixes
 from roadworthy.models.providers.usage import read_usage
 from roadworthy.records import Json
 
@@ -42,6 +44,8 @@ _FINISH: dict[str, FinishReason] = {
 _KEPT_SCHEMAS = 64
 _DEMAND_MAX_TOKENS = frozenset({"anthropic", "bedrock"})
 """Where a missing limit makes the library ask for the model's longest answer, as a hidden stream."""
+_MARK_INSTRUCTIONS = {"anthropic": "anthropic_cache_instructions", "bedrock": "bedrock_cache_instructions"}
+"""The library's setting that has the provider keep the instructions, where it wants to be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class NetworkProvider:
         self._model: Model[Any] = client.model
         self._outputs: OrderedDict[int, tuple[Mapping[str, Any], str, _Output]] = OrderedDict()
         self._options = {k: v for k, v in self._settings.options.items() if k not in _READ_BY_CLIENTS}
+        self._prefixes = Prefixes(examples=client.dialect == "anthropic") if self._marks_prefixes() else None
 
     async def request(self, request: Request) -> Response:
         """Send it once, within its time."""
@@ -79,10 +84,11 @@ class NetworkProvider:
         try:
             async with asyncio.timeout(request.timeout_seconds):
                 output = self._output(request)
-                settings, dropped = self._library_settings(request, output)
+                marks = self._marks(request)
+                settings, dropped = self._library_settings(request, output, marks)
                 answer = await model_request(
                     self._model,
-                    _messages(request.messages),
+                    _messages(request.messages, marks),
                     model_settings=settings,
                     model_request_parameters=output.parameters,
                     instrument=False,
@@ -103,7 +109,19 @@ class NetworkProvider:
         """Close the connections."""
         await self._client.close()
 
-    def _library_settings(self, request: Request, output: _Output) -> tuple[LibrarySettings, tuple[str, ...]]:
+    def _marks_prefixes(self) -> bool:
+        """Whether to tell the provider what to keep; whoever sets the library's own options knows better."""
+        own = any("cache" in option for option in self._options)
+        return self._settings.prefix_cache and not own and self._client.dialect in _MARK_INSTRUCTIONS
+
+    def _marks(self, request: Request) -> Marks:
+        if self._prefixes is None:
+            return NO_MARKS
+        return self._prefixes.marks(request.messages, asyncio.get_running_loop().time())
+
+    def _library_settings(
+        self, request: Request, output: _Output, marks: Marks
+    ) -> tuple[LibrarySettings, tuple[str, ...]]:
         """The settings in the library's words, and notes on those that this model has not."""
         max_tokens = request.max_tokens or self._settings.max_tokens
         if max_tokens is None and self._client.dialect in _DEMAND_MAX_TOKENS:
@@ -117,6 +135,8 @@ class NetworkProvider:
             "stop_sequences": list(request.stop) or None,
             **_user(self._client.dialect, request.user),
         }
+        if marks.instructions:
+            wanted[_MARK_INSTRUCTIONS[self._client.dialect]] = True
         if output.body:
             wanted["extra_body"] = {**wanted.get("extra_body", {}), **output.body}
         unsupported = self._model.unsupported_settings
@@ -248,11 +268,11 @@ def _user(dialect: str, user: str | None) -> dict[str, Any]:
     return {"openai_user": user} if dialect in ("chat", "responses") else {}
 
 
-def _messages(messages: tuple[Message, ...]) -> list[library.ModelMessage]:
+def _messages(messages: tuple[Message, ...], marks: Marks) -> list[library.ModelMessage]:
     """Turns of the conversation: system and user parts go together, until the assistant's next words."""
     turns: list[library.ModelMessage] = []
     parts: list[library.ModelRequestPart] = []
-    for message in messages:
+    for at, message in enumerate(messages):
         if message.role == "assistant":
             if parts:
                 turns.append(library.ModelRequest(parts=parts))
@@ -260,6 +280,8 @@ def _messages(messages: tuple[Message, ...]) -> list[library.ModelMessage]:
             turns.append(library.ModelResponse(parts=[library.TextPart(message.text)]))
         elif message.role == "system":
             parts.append(library.SystemPromptPart(message.text))
+        elif at == marks.after:
+            parts.append(library.UserPromptPart([message.text, library.CachePoint()]))
         else:
             parts.append(library.UserPromptPart(message.text))
     if parts:

@@ -1,13 +1,14 @@
 """A simulated provider of language models: a real HTTP server on loopback that real clients talk to.
 
-It speaks OpenAI's Chat Completions, Responses and embeddings and Anthropic's Messages, streams included,
-answers from a script, a recording or rules, and fails on purpose in every way that providers do:
+It speaks OpenAI's Chat Completions, Responses and embeddings and Anthropic's Messages, streams and batches
+included, answers from a script, a recording or rules, and fails on purpose in every way that providers do:
 
     with SimulatedProvider([RateLimited(retry_after_seconds=1), Reply("Hello")]) as provider:
         client = OpenAI(base_url=provider.base_url, api_key="any", max_retries=0)
 
 A request goes: `service` reads it by its dialect (`dialects/`), `answers` chooses, `journal` remembers and
-bills, `delivery` sends or breaks. `server` is the thread around it, `__main__` the process.
+bills, `delivery` sends or breaks; `batches/` are its own way. `server` is the thread around it, `__main__`
+the process.
 """
 
 from roadworthy.testing.simulated.answers import (
@@ -18,6 +19,14 @@ from roadworthy.testing.simulated.answers import (
     model_is,
     sometimes,
     text_contains,
+)
+from roadworthy.testing.simulated.batches import (
+    BatchExpires,
+    BatchFails,
+    BatchFault,
+    CutResults,
+    MissingLines,
+    ShuffledLines,
 )
 from roadworthy.testing.simulated.faults import (
     BadRequest,
@@ -57,8 +66,12 @@ from roadworthy.testing.simulated.server import SimulatedProvider
 __all__ = [
     "Answer",
     "BadRequest",
+    "BatchExpires",
+    "BatchFails",
+    "BatchFault",
     "ContentFiltered",
     "ContextTooLong",
+    "CutResults",
     "CutStream",
     "EmptyBody",
     "ErrorInSuccess",
@@ -68,6 +81,7 @@ __all__ = [
     "Latency",
     "MalformedJson",
     "Matcher",
+    "MissingLines",
     "ModelNotFound",
     "NegativeTokens",
     "Nonsense",
@@ -84,6 +98,7 @@ __all__ = [
     "ResetConnection",
     "Rule",
     "ServerError",
+    "ShuffledLines",
     "SimulatedProvider",
     "Slow",
     "ToolCall",

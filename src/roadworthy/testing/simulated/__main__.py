@@ -41,6 +41,7 @@ def _serve(options: argparse.Namespace) -> None:
         ledger_path=options.ledger,
         port=options.port,
     )
+    provider.batches.after_seconds = options.batch_seconds
     with provider:
         sys.stdout.write(f"{provider.url}\n")
         sys.stdout.flush()
@@ -58,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ledger", type=Path, help="a file that gets one line for each billed request")
     parser.add_argument("--latency", type=float, help="median latency in seconds")
     parser.add_argument("--latency-p99", type=float, help="latency in seconds that 1 %% of requests exceed")
+    parser.add_argument("--batch-seconds", type=float, default=0.0, help="how long a batch takes")
     parser.add_argument(
         "--cache-prefixes", action="store_true", help="report tokens read from a prefix cache"
     )

@@ -28,7 +28,9 @@ from roadworthy.testing.simulated.received import Received
 
 _JSON = "application/json"
 _EVENTS = "text/event-stream; charset=utf-8"
-_HTML = "<!doctype html><html><head><title>Gateway</title></head><body><h1>Please sign in</h1></body></html>"
+HTML_PAGE = (
+    "<!doctype html><html><head><title>Gateway</title></head><body><h1>Please sign in</h1></body></html>"
+)
 
 
 class Line(Protocol):
@@ -89,7 +91,7 @@ class Delivery:
         """Bytes that are not what the protocol says."""
         streamed = self.received.stream
         if isinstance(fault, HtmlPage):
-            await self._body(fault.status, "text/html; charset=utf-8", _HTML.encode())
+            await self._body(fault.status, "text/html; charset=utf-8", HTML_PAGE.encode())
         elif isinstance(fault, EmptyBody):
             await self._body(200, _EVENTS if streamed else _JSON, b"")
         elif isinstance(fault, MalformedJson):
@@ -123,7 +125,7 @@ class Delivery:
             body = _json(self.dialect.whole(answered))
             await self.line.start(200, self._headers(_JSON, {"content-length": str(len(body))}))
             await self.line.send(body[: len(body) // 2], more=True)
-            await self.line.pause(_BEFORE_RESET_SECONDS)
+            await self.line.pause(BEFORE_RESET_SECONDS)
             self.line.reset()
             return
         await self._open_stream()
@@ -131,7 +133,7 @@ class Delivery:
         for event in events[: min(after_events, len(events) - 2)]:
             await self.line.send(event.encode(), more=True)
         if reset:
-            await self.line.pause(_BEFORE_RESET_SECONDS)
+            await self.line.pause(BEFORE_RESET_SECONDS)
             self.line.reset()
         else:
             await self.line.send(b"", more=False)
@@ -153,7 +155,7 @@ class Delivery:
         return {"content-type": kind, self.dialect.request_id_header: self.request_id, **extra}
 
 
-_BEFORE_RESET_SECONDS = 0.05
+BEFORE_RESET_SECONDS = 0.05
 """Lets what was sent arrive: a reset drops bytes that the other side has not read."""
 
 

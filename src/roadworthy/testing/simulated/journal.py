@@ -25,6 +25,7 @@ class Journal:
         self._ledger_path = ledger_path
         self._prefixes: set[tuple[tuple[str, str], ...]] | None = set() if cache_prefixes else None
         self.billed = 0
+        self.billed_in_batches = 0
 
     @property
     def requests(self) -> tuple[Received, ...]:
@@ -66,6 +67,7 @@ class Journal:
     async def bill(self, received: Received, usage: Usage) -> None:
         """Count a request that the provider charges for, and add it to the ledger."""
         self.billed += 1
+        self.billed_in_batches += bool(received.batch)
         if self._ledger_path is None:
             return
         entry = {
@@ -76,6 +78,7 @@ class Journal:
             "text": received.text,
             "input_tokens": usage.input_tokens,
             "output_tokens": usage.output_tokens,
+            "batch": received.batch,
         }
         await asyncio.to_thread(_append, self._ledger_path, json.dumps(entry, ensure_ascii=False) + "\n")
 

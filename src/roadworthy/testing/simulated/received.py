@@ -43,6 +43,8 @@ class Received:
     """The request's body, decoded."""
     time_ms: int
     """When it arrived."""
+    batch: str = ""
+    """The id of the batch that it came in; empty when it was sent by itself."""
 
     @property
     def text(self) -> str:
@@ -58,6 +60,10 @@ class Received:
     def input_tokens(self) -> int:
         """Tokens of all messages."""
         return sum(count_tokens(text) for _, text in self.messages)
+
+
+NOTHING = Received(0, "chat", "", "", (), None, None, stream=False, headers={}, body={}, time_ms=0)
+"""What faults are told where no model was asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 from roadworthy.errors import ConfigurationError, TransportError
 from roadworthy.records import Clock, SystemClock
 from roadworthy.testing.simulated.answers import Answer, Answers, Rule, When
+from roadworthy.testing.simulated.batches import Batches
 from roadworthy.testing.simulated.journal import Journal
 from roadworthy.testing.simulated.latency import Latency
 from roadworthy.testing.simulated.received import Received
@@ -55,6 +56,8 @@ class SimulatedProvider:
         self._journal = Journal(ledger_path=ledger_path, cache_prefixes=cache_prefixes)
         self._latency = latency
         self._clock = clock or SystemClock()
+        self.batches = Batches(self.answers, self._journal, self._clock)
+        """The batches that were submitted, and how they go."""
         self._runner: _Runner | None = None
 
     @property
@@ -79,8 +82,13 @@ class SimulatedProvider:
 
     @property
     def billed(self) -> int:
-        """How many requests a provider would charge for."""
+        """How many requests a provider would charge for, in batches or not."""
         return self._journal.billed
+
+    @property
+    def billed_in_batches(self) -> int:
+        """How many of those came in a batch: at its price."""
+        return self._journal.billed_in_batches
 
     def add(self, *script: Answer | When) -> None:
         """Add entries at the end of the script."""
@@ -108,7 +116,7 @@ class SimulatedProvider:
         if self._runner is None:
             listening = _listen(self.port)
             self.port = int(listening.getsockname()[1])
-            runner = _Runner(self.answers, self._journal, self._clock, self._latency, listening)
+            runner = _Runner(self.answers, self._journal, self.batches, self._clock, self._latency, listening)
             runner.start()
             self._runner = runner
         return self
@@ -174,12 +182,14 @@ class _Runner:
         self,
         answers: Answers,
         journal: Journal,
+        batches: Batches,
         clock: Clock,
         latency: Latency | None,
         listening: socket.socket,
     ) -> None:
         self._answers = answers
         self._journal = journal
+        self._batches = batches
         self._clock = clock
         self._latency = latency
         self._socket = listening
@@ -222,6 +232,7 @@ class _Runner:
         service = Service(
             self._answers,
             self._journal,
+            self._batches,
             clock=self._clock,
             latency=self._latency,
             reset=connections.reset,
@@ -229,6 +240,7 @@ class _Runner:
         server = configured(service.application(), connections)
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._batches.serve_here()
         await server.startup(sockets=[self._socket])
         self._ready.set()
         await self._stopping.wait()

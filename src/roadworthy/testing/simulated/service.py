@@ -16,6 +16,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from roadworthy.records import Clock, Usage
 from roadworthy.testing.simulated.answers import Answers, echo
+from roadworthy.testing.simulated.batches import Batches
+from roadworthy.testing.simulated.batches.anthropic import routes as anthropic_routes
+from roadworthy.testing.simulated.batches.openai import routes as openai_routes
 from roadworthy.testing.simulated.delivery import Delivery
 from roadworthy.testing.simulated.dialects import CHAT, EMBEDDINGS, MESSAGES, RESPONSES, Answered, Dialect
 from roadworthy.testing.simulated.faults import (
@@ -52,10 +55,18 @@ class Service:
     """Answers requests in every dialect; lives in one event loop."""
 
     def __init__(
-        self, answers: Answers, journal: Journal, *, clock: Clock, latency: Latency | None, reset: Reset
+        self,
+        answers: Answers,
+        journal: Journal,
+        batches: Batches,
+        *,
+        clock: Clock,
+        latency: Latency | None,
+        reset: Reset,
     ) -> None:
         self.answers = answers
         self.journal = journal
+        self._batches = batches
         self._clock = clock
         self._latency = latency
         self._reset = reset
@@ -67,7 +78,12 @@ class Service:
 
     def application(self) -> ASGIApp:
         """The application to serve."""
-        return Starlette(routes=[Route(path, _Endpoint(self, dialect)) for path, dialect in _PATHS.items()])
+        batches = [
+            *openai_routes(self._batches, self.connection),
+            *anthropic_routes(self._batches, self.connection),
+        ]
+        live = [Route(path, _Endpoint(self, dialect)) for path, dialect in _PATHS.items()]
+        return Starlette(routes=[*live, *batches])
 
     async def handle(self, dialect: Dialect, request: Request, line: "Connection") -> None:
         """The way of one request."""

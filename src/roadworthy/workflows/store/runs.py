@@ -38,6 +38,8 @@ class NewRun:
     batch_id: str | None = None
     batch_item: int | None = None
     schedule: str | None = None
+    lane: str = "live"
+    lane_until: int | None = None
     due_at: int | None = None
 
 

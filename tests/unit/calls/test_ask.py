@@ -1,15 +1,10 @@
-"""How long a router waits before it asks the same model again."""
-
-from pathlib import Path
+"""How long a call waits before it asks the same model again."""
 
 import pytest
 
-from roadworthy.calls.route import Router
+from roadworthy.calls.ask import pause_seconds
 from roadworthy.errors import ErrorKind, ProviderError
-from roadworthy.models import Models
-from roadworthy.settings import RouteSettings, Settings
-from roadworthy.telemetry import Telemetry
-from roadworthy.testing import FakeClock
+from roadworthy.settings import RouteSettings
 
 BACKOFF = {"initial_seconds": 1, "factor": 3, "max_seconds": 20, "jitter": 0.2}
 
@@ -17,20 +12,11 @@ BACKOFF = {"initial_seconds": 1, "factor": 3, "max_seconds": 20, "jitter": 0.2}
 @pytest.fixture
 def pause():
     """How long the wait after a number of failures is, with the longest jitter."""
-    settings = Settings.model_validate({"root": Path("/")})
-    router = Router(
-        settings=settings,
-        models=Models(settings),
-        telemetry=Telemetry(),
-        clock=FakeClock(),
-        record=None,
-        uniform=lambda _low, high: high,
-    )
     route = RouteSettings.model_validate({"models": ["main"], "backoff": BACKOFF})
 
     def seconds(failures, asked_seconds=None):
         error = ProviderError("no", kind=ErrorKind.RATE_LIMIT, retry_after_seconds=asked_seconds)
-        return router._pause_seconds(route, failures, error)
+        return pause_seconds(route, failures, error, lambda _low, high: high)
 
     return seconds
 
