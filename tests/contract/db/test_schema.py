@@ -4,7 +4,9 @@ import asyncio
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
@@ -44,6 +46,36 @@ def test_the_migrations_make_the_tables_that_the_code_declares(database: Databas
         return compare_metadata(MigrationContext.configure(tx, opts=options), metadata)
 
     assert database.read_now(differences) == []
+
+
+def test_what_is_on_record_survives_an_upgrade(database: Database) -> None:
+    """A database of the first release keeps its runs and calls; what they do not say has its default."""
+    config = Config()
+    config.set_main_option("script_location", str(schema._MIGRATIONS))
+
+    def first_release(tx: sa.Connection) -> None:
+        config.attributes["connection"] = tx
+        command.upgrade(config, "0001")
+        tx.exec_driver_sql(
+            "INSERT INTO runs (id, workflow, status, environment, input_hash, created_at)"
+            " VALUES ('run_1', 'answer', 'succeeded', 'production', 'h', 1)"
+        )
+        tx.exec_driver_sql(
+            "INSERT INTO calls (id, environment, prompt_id, prompt_version, prompt_hash, route, status,"
+            " cost_micro_usd, started_at)"
+            " VALUES ('call_1', 'production', 'p', 'p@v1', 'h', 'r', 'succeeded', 7, 1)"
+        )
+
+    database.write_now(first_release)
+    assert upgrade(database)
+
+    def kept(tx: sa.Connection) -> tuple[object, ...]:
+        run = tx.execute(sa.select(workflows.runs.c.workflow, workflows.runs.c.lane)).one()
+        its = calls.calls.c
+        call = tx.execute(sa.select(its.cost_micro_usd, its.lane, its.stale, its.saved_micro_usd)).one()
+        return (*run, *call)
+
+    assert database.read_now(kept) == ("answer", "live", 7, "live", False, 0)
 
 
 def test_the_newest_revision_is_the_one_that_the_code_names() -> None:

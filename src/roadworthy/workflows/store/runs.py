@@ -12,7 +12,7 @@ from roadworthy.db import Prepared, insert_once, pack, unpack
 from roadworthy.db.tables.workflows import run_payloads, runs
 from roadworthy.errors import IdempotencyConflict, NotFound, StateConflict
 from roadworthy.records import Json
-from roadworthy.workflows.run import Failure, Run, RunStatus
+from roadworthy.workflows.run import FINISHED, Failure, Run, RunStatus
 
 RUN_COLUMNS = tuple(runs.c[name] for name in Run.__dataclass_fields__)
 
@@ -73,6 +73,8 @@ def held_by_parameters() -> sa.ColumnElement[bool]:
     )
 
 
+_MOST_CHANGES = 5
+"""So often a run may change its state while somebody cancels it."""
 _NEW_COLUMNS = (*(name for name in NewRun.__slots__ if name != "input"), "status", "created_at")
 _INSERT_RUN = insert_once(runs, *_NEW_COLUMNS)
 _INSERT_PAYLOAD = insert_once(run_payloads, "run_id", "input")
@@ -340,6 +342,20 @@ def request_cancel(tx: sa.Connection, run_id: str, now_ms: int) -> RunStatus:
 
     Raises `StateConflict` when it has finished already.
     """
+    run = get(tx, run_id)
+    for _ in range(_MOST_CHANGES):
+        status = _try_cancel(tx, run_id, now_ms)
+        if status is not None:
+            return status
+        run = get(tx, run_id)
+        if run.status in FINISHED:
+            break  # else it has just changed its state between two looks
+    if run.status is RunStatus.CANCELLED:
+        return run.status
+    raise StateConflict(f"Run {run_id} cannot be cancelled: it {run.status}.")
+
+
+def _try_cancel(tx: sa.Connection, run_id: str, now_ms: int) -> RunStatus | None:
     at_once = (RunStatus.QUEUED, RunStatus.WAITING, RunStatus.PARKED, RunStatus.DEAD)
     if tx.execute(
         sa.update(runs)
@@ -359,10 +375,7 @@ def request_cancel(tx: sa.Connection, run_id: str, now_ms: int) -> RunStatus:
         .values(cancel_requested=True)
     ).rowcount:
         return RunStatus.RUNNING
-    run = get(tx, run_id)
-    if run.status is RunStatus.CANCELLED:
-        return run.status
-    raise StateConflict(f"Run {run_id} has finished already: it {run.status}.")
+    return None
 
 
 def reopen(
