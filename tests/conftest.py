@@ -19,6 +19,9 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
+# Tables are as wide as in a pipe, also where a test process is told a terminal's width.
+os.environ.pop("COLUMNS", None)
+
 hypothesis.settings.register_profile("quick", max_examples=15)
 
 

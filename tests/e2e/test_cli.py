@@ -167,6 +167,8 @@ def test_a_killed_batch_is_finished_by_a_worker_and_told_by_the_same_command(des
     process.wait()
     (desk.folder / "go").touch()
     worker = desk.start("worker", "--concurrency", "2")
+    while not any(one["state"] == "alive" for one in desk.json("workers", "list")["workers"]):
+        assert worker.poll() is None
     told = desk.json(*words, code=1)
     assert told["counts"] == {"succeeded": 3}
     assert [one["line"] for one in told["rejected"]] == [4]

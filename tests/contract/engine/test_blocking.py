@@ -42,7 +42,7 @@ async def test_runs_steps_calls_and_waits_leave_the_event_loop_free(make_app, tm
         return answer.value
 
     async with app.running():
-        await app.pipeline._models.target("near").prepare()
+        await app.models.target("near").prepare()
         guard = BlockBuster()
         guard.activate()
         try:

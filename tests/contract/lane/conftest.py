@@ -46,8 +46,8 @@ repairs = 0
 
 [workers]
 poll_seconds = 0.05
-heartbeat_seconds = 0.2
-dead_after_seconds = 1
+heartbeat_seconds = 0.5
+dead_after_seconds = 3
 shutdown_seconds = 0.1
 
 [provider_batch]
