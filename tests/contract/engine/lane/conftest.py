@@ -4,30 +4,23 @@ import asyncio
 import importlib.util
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 import sqlalchemy as sa
-from psycopg import sql
-from sqlalchemy import make_url
 
 from roadworthy import App
-from roadworthy.db import Database, upgrade
 from roadworthy.db.tables.budgets import budget_accounts, reservations
 from roadworthy.db.tables.calls import call_attempts, calls
 from roadworthy.models.providers import pydantic_ai  # noqa: F401 - loads for seconds; not while a test waits
 from roadworthy.testing.simulated import SimulatedProvider
-from roadworthy.workflows.engine import migrate
 
 DESK = Path(__file__).parent / "desk.py"
 INPUT_USD, OUTPUT_USD = Decimal(1), Decimal(4)
@@ -148,48 +141,6 @@ class Street:
         assert await self.rows(app, reservations) == []
         assert await self.costs(app) == (spent, spent)
         assert 0 <= spent - billed < len(await self.rows(app, call_attempts))  # each is rounded up
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with all tables, those of the engine included."""
-    file = tmp_path_factory.mktemp("template") / "template.db"
-    database = Database(f"sqlite:///{file}")
-    upgrade(database)
-    migrate(database)
-    database.close()
-    return file
-
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres_url: str) -> Iterator[str]:
-    """The name of a database with all tables."""
-    name = f"roadworthy_template_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        database = Database(make_url(postgres_url).set(database=name).render_as_string(hide_password=False))
-        upgrade(database)
-        migrate(database)
-        database.close()
-        yield name
-        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """A copy of the template file."""
-    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'roadworthy.db')}"
-
-
-@pytest.fixture
-def fresh_postgres_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
-    """A copy of the template database."""
-    name = f"roadworthy_test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        server.execute(copy.format(sql.Identifier(name), sql.Identifier(postgres_template)))
-        yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture
