@@ -155,6 +155,16 @@ def test_a_killed_worker_loses_nothing(leaky: Path) -> None:
     assert "under way in the killed worker" in seen["rules"][0]["evidence"]
 
 
+def test_a_database_that_is_away_delays_and_loses_nothing(leaky: Path) -> None:
+    """While it is held, runs wait; every one of them is answered, none of them twice."""
+    code = (leaky / "desk.py").read_text().replace('warning("asked: %s", text)', 'info("asked")')
+    (leaky / "desk.py").write_text(code)
+    words = ("answer", "--scenario", "database-away", "--runs", "12", "--at-once", "2")
+    seen = drill(leaky, *words, "--input", '{"text": "hello"}')["database-away"]
+    assert sum(seen["answered"].values()) == 12
+    assert seen["p99_seconds"] > 3, "nobody noticed that the database was away"
+
+
 def test_a_spent_budget_refuses_with_a_status(leaky: Path) -> None:
     """From the middle on; what was spent is within the limit to the micro-dollar."""
     code = (leaky / "desk.py").read_text().replace('warning("asked: %s", text)', 'info("asked")')

@@ -36,6 +36,9 @@ def _proof(trained: "RouterFile") -> list[str]:
     cases, seen = trained.cases, trained.measured
     parts = f"{cases.fit:,} to learn from, {cases.choose:,} to choose by, {cases.report:,} that took no part"
     lines = [f"Trained {clean(trained.trained_at[:10])} on {cases.lines:,} results: {parts}."]
+    repeats = cases.lines - cases.fit - cases.choose - cases.report
+    if repeats:
+        lines.append(f"{repeats:,} of them say the same words as others, digits aside, and count once.")
     allowed, sure = _points(trained.max_loss), f"{trained.confidence:.4g}"
     if trained.loss_bound is not None:
         lines.append(

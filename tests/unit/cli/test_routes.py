@@ -172,6 +172,9 @@ def test_too_few_cases_write_a_router_that_routes_nothing(roadworthy, desk):
     assert outcome.code == 0
     assert outcome.out.startswith("Nothing may go to small instead of large: 0% of the requests.")
     assert "more are needed" in outcome.out
+    repeated = "\n".join([*lines, *(line.replace('"id": "', '"id": "again-') for line in lines)])
+    (desk / "few.jsonl").write_text(repeated, encoding="utf-8")
+    assert "60 of them say the same words as others" in roadworthy(*words).out
     assert roadworthy(*words, "--json").json["max_share"] == 0
     assert json.loads((desk / "r.json").read_text(encoding="utf-8"))["threshold"] is None
 

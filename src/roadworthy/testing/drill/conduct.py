@@ -6,8 +6,10 @@ many have begun is what the scenario's middle goes by.
 
 import asyncio
 import logging
+import sqlite3
+import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
@@ -86,6 +88,8 @@ class Conductor:
                 self._done.began_at = self._app.clock.now_ms()
                 if self._scenario.kills_worker:
                     await self._all_with_a_kill()
+                elif self._scenario.database_away_seconds:
+                    await self._all_with_a_lock()
                 else:
                     await self._all()
                 self._done.ended_at = self._app.clock.now_ms()
@@ -106,6 +110,17 @@ class Conductor:
         kinds = await kill_at_work(self._app, victim)
         self._done.open_steps, self._done.open_calls = len(kinds), kinds.count("call")
         self._done.killed = True
+
+    async def _all_with_a_lock(self) -> None:
+        """All runs, while somebody else holds the database from the middle on."""
+        locking = asyncio.create_task(self._lock_database())
+        await self._all()
+        self._middle.set()
+        await locking
+
+    async def _lock_database(self) -> None:
+        await self._middle.wait()
+        await asyncio.to_thread(_hold, self._order.database, self._scenario.database_away_seconds)
 
     async def _all(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -178,6 +193,14 @@ class Conductor:
             if self._app.clock.monotonic() > give_up_at:
                 break
             await asyncio.sleep(_SOON_SECONDS)
+
+
+def _hold(database: Path, seconds: float) -> None:
+    """Keep everybody else from writing, as a backup or a second program would."""
+    with closing(sqlite3.connect(database, isolation_level=None, timeout=_BUSY_SECONDS)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        time.sleep(seconds)
+        other.execute("ROLLBACK")
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 A `Trouble` is what befalls requests to some models during a part of the drill; parts are counted in runs
 begun, so that a slow machine drills the same as a fast one. What is not a matter of single requests (a flood,
-a spent budget, a killed worker) is a field of the scenario.
+a spent budget, a killed worker, a database that is away) is a field of the scenario.
 """
 
 from dataclasses import dataclass
@@ -73,6 +73,8 @@ class Scenario:
     """Whether a budget of this drill is spent in the middle."""
     kills_worker: bool = False
     """Whether one of two worker processes is killed in the middle."""
+    database_away_seconds: float = 0.0
+    """How long nothing can be written to the database, from the middle on."""
 
 
 _MALFORMED: tuple[Fault, ...] = (
@@ -152,6 +154,12 @@ SCENARIOS: dict[str, Scenario] = {
             "One of two worker processes is killed (SIGKILL); the other takes over.",
             "once, in the middle",
             kills_worker=True,
+        ),
+        Scenario(
+            "database-away",
+            "Another process holds the database for five seconds: nothing can be written.",
+            "once, in the middle",
+            database_away_seconds=5.0,
         ),
     )
 }
