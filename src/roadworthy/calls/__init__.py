@@ -1,6 +1,5 @@
 """Calls: one logical request to a model, from prompt and inputs to a checked, priced, recorded answer."""
 
-from roadworthy.calls import lane_store
 from roadworthy.calls.answer import Answer, Decision
 from roadworthy.calls.attempt import AttemptStatus
 from roadworthy.calls.call import Call, CallStatus
@@ -22,5 +21,4 @@ __all__ = [
     "Pipeline",
     "Rules",
     "function_of",
-    "lane_store",
 ]

@@ -115,12 +115,12 @@ class Pipeline:
 
         Raises what `call` does.
         """
-        taken = await self.lane.take(request_id)
+        taken = await self.lane.exit.take(request_id)
         if taken is None:  # its time on record is over
             return await self.call(call)
         call = replace(call, lane=PROVIDER_BATCH, collect_until=None)
         progress = self._begin(call, taken.request.call_id)
-        self.lane.resume(progress, taken)
+        self.lane.exit.resume(progress, taken)
         return await self._carried_out(call, progress, partial(self._after_batch, taken))
 
     async def _carried_out(
@@ -182,7 +182,7 @@ class Pipeline:
         key: str | None,
     ) -> Given[T] | PutOff:
         """What a model says, or what a rung after the models gives."""
-        collected = await self.lane.collect(call, plan, messages, progress)
+        collected = await self.lane.entry.collect(call, plan, messages, progress)
         if collected is not None:
             return collected
         try:
@@ -197,7 +197,7 @@ class Pipeline:
         """The batch's answer; the models of the route where it has none that is good enough."""
         plan = self._planner.plan(call, messages, progress)
         key = self._reuse.key(call, plan, messages)
-        said = await self.lane.said(call, taken, progress)
+        said = await self.lane.exit.said(call, taken, progress)
         if said is None:
             return await self._asked(call, plan, messages, progress, key)
         others = tuple(one for one in plan.targets if one is not said.attempt.target)

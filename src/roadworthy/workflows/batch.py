@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
-from roadworthy.calls import lane_store
+from roadworthy.calls.lane.store import requests
 from roadworthy.db.tables.workflows import batch_rejects, batches
 from roadworthy.errors import InvalidInput, NotFound, did_you_mean
 from roadworthy.workflows.context import Parts
@@ -168,7 +168,7 @@ class Batches:
                 raise NotFound(f"There is no batch {batch_id!r}.", hint="List them: roadworthy batch list")
             rejected = sa.select(sa.func.count()).where(batch_rejects.c.batch_id == batch_id)
             counts = count_by_status(tx, Filter(batch_id=batch_id))
-            collected, at_provider = lane_store.count_of(tx, batch_id)
+            collected, at_provider = requests.count_of(tx, batch_id)
             return Batch(
                 row.id,
                 row.workflow,

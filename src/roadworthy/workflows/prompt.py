@@ -27,8 +27,8 @@ from roadworthy.calls import (
     Pipeline,
     Rules,
     function_of,
-    lane_store,
 )
+from roadworthy.calls.lane.store import requests
 from roadworthy.errors import ConfigurationError, NeedsPerson
 from roadworthy.prompts import Version
 from roadworthy.records import Json, Usage
@@ -197,7 +197,7 @@ class Prompt(Generic[T]):
         """Wait for the provider's batch, and go on with what it brought, or live, in a step of its own."""
         request_id: str = stored["request_id"]
         await wait.until_over(
-            f"batch:{request_id}", stored["until"], lambda tx: not lane_store.pending(tx, request_id)
+            f"batch:{request_id}", stored["until"], lambda tx: not requests.pending(tx, request_id)
         )
 
         async def take(step: StepContext) -> Json:

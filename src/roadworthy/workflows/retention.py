@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from roadworthy.budgets import store as budget_store
-from roadworthy.calls import lane_store
+from roadworthy.calls.lane.store import batches
 from roadworthy.db.tables.answers import cached_answers
 from roadworthy.db.tables.calls import call_attempts, call_payloads, calls
 from roadworthy.db.tables.workflows import (
@@ -52,7 +52,7 @@ async def sweep(parts: Parts, engine: "Engine") -> int:
         continue
     while await parts.database.write(lambda tx: budget_store.forget(tx, calls_before)):
         continue
-    while await parts.database.write(lambda tx: lane_store.delete(tx, payloads_before, _AT_ONCE)):
+    while await parts.database.write(lambda tx: batches.delete(tx, payloads_before, _AT_ONCE)):
         continue
     await parts.database.write(lambda tx: rates.forget_full(tx, now_ms))
     await parts.database.write(

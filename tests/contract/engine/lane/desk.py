@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from roadworthy import App
-from roadworthy.calls import Lane
+from roadworthy.calls.lane import Results
 
 
 class Reply(BaseModel):
@@ -47,7 +47,7 @@ def make(overrides: dict[str, Any]) -> App:
     return app
 
 
-class Dying(Lane):
+class Dying(Results):
     """Ends its process in the middle of the third transaction that stores results."""
 
     records = 0
@@ -65,10 +65,10 @@ async def work() -> None:
     """Be a worker."""
     app = make(json.loads(os.environ["LANE_OVERRIDES"]))
     if "dies" in sys.argv:
-        from roadworthy.workflows import lane
+        from roadworthy.workflows.lane import results
 
-        lane._AT_ONCE = 5
-        app.pipeline.lane.__class__ = Dying
+        results._AT_ONCE = 5
+        app.pipeline.lane.results.__class__ = Dying
     async with app.running():
         await asyncio.Event().wait()
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from roadworthy.calls import lane_store as store
-from roadworthy.calls.lane_store import BatchStatus, LaneRequest, LaneStatus
+from roadworthy.calls.lane import BatchStatus, LaneRequest, LaneStatus
+from roadworthy.calls.lane.store import batches, requests
 from roadworthy.db import Database
 from roadworthy.db.tables import metadata
 from roadworthy.db.tables.lanes import batch_requests, provider_batches
@@ -36,17 +36,17 @@ def request(number: int, **fields):
 def add(tx, count, **fields):
     """So many requests that wait."""
     for number in range(count):
-        store.add(tx, request(number, **fields))
+        requests.add(tx, request(number, **fields))
 
 
 def group(tx, batch_id="pbatch_1", *, most=10, now_ms=NOW):
     """Make a batch of what waits."""
-    return store.group(tx, batch_id, "test", "main", most=most, now_ms=now_ms)
+    return batches.group(tx, batch_id, "test", "main", most=most, now_ms=now_ms)
 
 
 def claim(tx, worker="one", *, now_ms=NOW, seconds=10):
     """Claim what is due."""
-    return store.claim(tx, "test", worker, now_ms, now_ms + seconds * 1000)
+    return batches.claim(tx, "test", worker, now_ms, now_ms + seconds * 1000)
 
 
 def statuses(tx):
@@ -57,7 +57,7 @@ def statuses(tx):
 def test_a_batch_takes_the_oldest_and_no_more_than_it_may(tx):
     """The others wait for the next one, which has no more than is left."""
     add(tx, 5)
-    assert store.waiting(tx, "test") == [("main", 5, NOW)]
+    assert requests.waiting(tx, "test") == [("main", 5, NOW)]
     assert group(tx, most=3) == 3
     assert statuses(tx) == ["submitted"] * 3 + ["waiting"] * 2
     assert group(tx, "pbatch_2", most=3) == 2
@@ -77,8 +77,8 @@ def test_a_request_past_its_deadline_is_in_no_batch(tx):
     """It is there to be withdrawn."""
     add(tx, 1, due_at=NOW)
     assert group(tx) == 0
-    assert store.is_untidy(tx, "test", NOW)
-    assert [one.id for one in store.to_withdraw(tx, "test", NOW, 10)] == ["lane_0"]
+    assert requests.is_untidy(tx, "test", NOW)
+    assert [one.id for one in requests.to_withdraw(tx, "test", NOW, 10)] == ["lane_0"]
 
 
 def test_a_batch_belongs_to_one_worker_until_its_claim_is_over(tx):
@@ -87,14 +87,14 @@ def test_a_batch_belongs_to_one_worker_until_its_claim_is_over(tx):
     group(tx)
     assert claim(tx).id == "pbatch_1"
     assert claim(tx, "two") is None
-    assert store.renew(tx, "pbatch_1", "one", NOW + 20_000)
+    assert batches.renew(tx, "pbatch_1", "one", NOW + 20_000)
     assert claim(tx, "two", now_ms=NOW + 15_000) is None
     taken = claim(tx, "two", now_ms=NOW + 20_000)
     assert taken.state is BatchStatus.SUBMITTING
-    assert not store.renew(tx, "pbatch_1", "one", NOW + 40_000)
-    assert not store.submitted(tx, "pbatch_1", "one", HANDLE, NOW, NOW)
-    assert store.submitted(tx, "pbatch_1", "two", HANDLE, NOW, NOW)
-    assert store.handle_of(tx, "pbatch_1") == HANDLE
+    assert not batches.renew(tx, "pbatch_1", "one", NOW + 40_000)
+    assert not batches.submitted(tx, "pbatch_1", "one", HANDLE, NOW, NOW)
+    assert batches.submitted(tx, "pbatch_1", "two", HANDLE, NOW, NOW)
+    assert batches.handle_of(tx, "pbatch_1") == HANDLE
 
 
 def test_that_a_batch_was_tried_is_remembered_until_it_is_known_to_be_nowhere(tx):
@@ -102,12 +102,12 @@ def test_that_a_batch_was_tried_is_remembered_until_it_is_known_to_be_nowhere(tx
     add(tx, 1)
     group(tx)
     assert claim(tx).tried_at is None
-    assert store.trying(tx, "pbatch_1", "one", NOW + 1)
-    assert store.trying(tx, "pbatch_1", "one", NOW + 2)
-    store.look_again(tx, "pbatch_1", "one", NOW)
+    assert batches.trying(tx, "pbatch_1", "one", NOW + 1)
+    assert batches.trying(tx, "pbatch_1", "one", NOW + 2)
+    batches.look_again(tx, "pbatch_1", "one", NOW)
     assert claim(tx).tried_at == NOW + 1
-    store.not_sent(tx, "pbatch_1", "one")
-    store.look_again(tx, "pbatch_1", "one", NOW)
+    batches.not_sent(tx, "pbatch_1", "one")
+    batches.look_again(tx, "pbatch_1", "one", NOW)
     assert claim(tx).tried_at is None
 
 
@@ -116,28 +116,28 @@ def test_what_came_of_a_request_is_stored_once(tx, status):
     """A result that is read again changes nothing."""
     add(tx, 1)
     group(tx)
-    assert store.end(tx, "lane_0", status, b"said", None, NOW) is status
-    assert store.end(tx, "lane_0", status, b"again", None, NOW + 1) is None
-    assert store.get(tx, "lane_0").result == b"said"
-    assert not store.pending(tx, "lane_0")
-    assert store.requests_of(tx, "pbatch_1") == []
+    assert requests.end(tx, "lane_0", status, b"said", None, NOW) is status
+    assert requests.end(tx, "lane_0", status, b"again", None, NOW + 1) is None
+    assert requests.get(tx, "lane_0").result == b"said"
+    assert not requests.pending(tx, "lane_0")
+    assert requests.requests_of(tx, "pbatch_1") == []
 
 
 def test_a_late_result_is_stored_once_too_and_stays_late(tx):
     """It is paid for, and nobody takes it."""
     add(tx, 1)
     group(tx)
-    assert store.move(tx, "lane_0", LaneStatus.SUBMITTED, LaneStatus.LATE)
-    assert not store.is_wanted(tx, "pbatch_1")
-    assert store.end(tx, "lane_0", LaneStatus.ANSWERED, b"said", None, NOW) is LaneStatus.LATE
-    assert store.end(tx, "lane_0", LaneStatus.ANSWERED, b"said", None, NOW) is None
-    assert store.get(tx, "lane_0").result is None
+    assert requests.move(tx, "lane_0", LaneStatus.SUBMITTED, LaneStatus.LATE)
+    assert not batches.is_wanted(tx, "pbatch_1")
+    assert requests.end(tx, "lane_0", LaneStatus.ANSWERED, b"said", None, NOW) is LaneStatus.LATE
+    assert requests.end(tx, "lane_0", LaneStatus.ANSWERED, b"said", None, NOW) is None
+    assert requests.get(tx, "lane_0").result is None
 
 
 def test_a_request_that_waits_has_no_result(tx):
     """What was never submitted cannot end."""
     add(tx, 1)
-    assert store.end(tx, "lane_0", LaneStatus.ANSWERED, b"said", None, NOW) is None
+    assert requests.end(tx, "lane_0", LaneStatus.ANSWERED, b"said", None, NOW) is None
     assert statuses(tx) == ["waiting"]
 
 
@@ -145,7 +145,7 @@ def test_what_did_not_fit_waits_again(tx):
     """For a batch of its own."""
     add(tx, 3)
     group(tx)
-    store.put_back(tx, "pbatch_1", ["lane_1", "lane_2"])
+    batches.put_back(tx, "pbatch_1", ["lane_1", "lane_2"])
     assert statuses(tx) == ["submitted", "waiting", "waiting"]
     assert tx.execute(sa.select(provider_batches.c.count)).scalar() == 1
 
@@ -154,25 +154,25 @@ def test_a_batch_ends_once(tx):
     """And is looked after no more."""
     add(tx, 1)
     group(tx)
-    assert store.close(tx, "pbatch_1", BatchStatus.DONE, NOW, None)
-    assert not store.close(tx, "pbatch_1", BatchStatus.FAILED, NOW, None)
+    assert batches.close(tx, "pbatch_1", BatchStatus.DONE, NOW, None)
+    assert not batches.close(tx, "pbatch_1", BatchStatus.FAILED, NOW, None)
     assert claim(tx) is None
 
 
 def test_the_lane_is_full_at_its_most(tx):
     """Other environments do not count."""
     add(tx, 2)
-    store.add(tx, request(3, environment="other"))
-    assert not store.is_full(tx, "test", 3)
-    assert store.is_full(tx, "test", 2)
+    requests.add(tx, request(3, environment="other"))
+    assert not requests.is_full(tx, "test", 3)
+    assert requests.is_full(tx, "test", 2)
 
 
 def test_what_ended_long_ago_is_deleted(tx):
     """What is under way is not, however old."""
     add(tx, 2)
     group(tx, most=1)
-    store.end(tx, "lane_0", LaneStatus.FAILED, None, "server", NOW + 5)
-    store.close(tx, "pbatch_1", BatchStatus.FAILED, NOW + 5, "server")
-    assert store.delete(tx, NOW + 5, 10) == 0
-    assert store.delete(tx, NOW + 6, 10) == 2
+    requests.end(tx, "lane_0", LaneStatus.FAILED, None, "server", NOW + 5)
+    batches.close(tx, "pbatch_1", BatchStatus.FAILED, NOW + 5, "server")
+    assert batches.delete(tx, NOW + 5, 10) == 0
+    assert batches.delete(tx, NOW + 6, 10) == 2
     assert statuses(tx) == ["waiting"]
