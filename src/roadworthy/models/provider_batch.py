@@ -1,4 +1,4 @@
-"""The contract with a provider's batch API: many requests at once, answered within a day at a lower price.
+"""The contract with a provider's batch API: many requests at once, answered in a day or two at a lower price.
 
     submit ──► BatchHandle ──► poll … poll ──► results: one BatchResult for each item, in any order
 

@@ -1,4 +1,4 @@
-"""The two dialects that the simulated provider does not speak, on canned responses over a real socket."""
+"""Google's and Bedrock's dialects on canned responses over a real socket."""
 
 import asyncio
 import json

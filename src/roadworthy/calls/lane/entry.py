@@ -17,8 +17,8 @@ from roadworthy.models import Message, Target
 from roadworthy.records import Clock
 from roadworthy.settings import Settings
 
-_SETTLED_WITHIN_SECONDS = 90_000
-"""A provider ends a batch within a day; what is set aside for it stays an hour longer."""
+_SETTLED_WITHIN_SECONDS = 176_400
+"""A provider ends a batch within a day, Google within two; what is set aside for it stays an hour longer."""
 _FULL_SECONDS = 0.2
 
 

@@ -5,6 +5,7 @@ hooks that note what goes over the wire. Whoever calls `build` closes the result
 it.
 """
 
+import warnings
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -71,7 +72,12 @@ def _from_environment(value: Any) -> Iterator[str]:
             yield from _from_environment(item)
 
 
-def _key(blueprint: Blueprint) -> str:
+def required_key(blueprint: Blueprint) -> str:
+    """The key as plain text.
+
+    Raises:
+        ProviderError: `NOT_CONFIGURED`, when there is none.
+    """
     key = secret_text(blueprint)
     if key:
         return key
@@ -93,7 +99,8 @@ def _address(blueprint: Blueprint, example: str) -> str:
     )
 
 
-def _http(blueprint: Blueprint, *, trust_env: bool = True) -> "httpx2.AsyncClient":
+def http_client(blueprint: Blueprint, *, trust_env: bool = True) -> "httpx2.AsyncClient":
+    """The connections of a model."""
     import httpx2
 
     seconds = blueprint.settings.timeout_seconds
@@ -122,7 +129,7 @@ def _openai_client(blueprint: Blueprint, base_url: str, key: str, *, trust_env: 
 
     from roadworthy.models.providers.chat import shorten
 
-    http = _http(blueprint, trust_env=trust_env)
+    http = http_client(blueprint, trust_env=trust_env)
     client = AsyncOpenAI(base_url=base_url, api_key=key, max_retries=0, http_client=http)
     # These would come from OPENAI_ORG_ID and OPENAI_PROJECT_ID and go to whatever server is called.
     client.organization = _text_option(blueprint, "organization")
@@ -140,7 +147,7 @@ def _openai(blueprint: Blueprint) -> Client:
     from pydantic_ai.providers.openai import OpenAIProvider
 
     base_url = blueprint.settings.base_url or "https://api.openai.com/v1"
-    client = _openai_client(blueprint, base_url, _key(blueprint))
+    client = _openai_client(blueprint, base_url, required_key(blueprint))
     return _openai_model(blueprint, OpenAIProvider(openai_client=client))
 
 
@@ -148,7 +155,7 @@ def _azure(blueprint: Blueprint) -> Client:
     from pydantic_ai.providers.azure import AzureProvider
 
     endpoint = _address(blueprint, "https://my-resource.openai.azure.com/openai/v1")
-    key = _key(blueprint)
+    key = required_key(blueprint)
     versionless = endpoint.rstrip("/").endswith("/v1")
     version = None if versionless else blueprint.settings.api_version
     if version is None and not versionless:
@@ -158,7 +165,7 @@ def _azure(blueprint: Blueprint) -> Client:
             f"Set it in models.{blueprint.name}, or end `base_url` with /openai/v1.",
         )
     provider = AzureProvider(
-        azure_endpoint=endpoint, api_version=version, api_key=key, http_client=_http(blueprint)
+        azure_endpoint=endpoint, api_version=version, api_key=key, http_client=http_client(blueprint)
     )
     provider.client.max_retries = 0
     provider.client.organization = _text_option(blueprint, "organization")
@@ -191,21 +198,29 @@ def _anthropic(blueprint: Blueprint) -> Client:
     from pydantic_ai.providers.anthropic import AnthropicProvider
 
     client = AsyncAnthropic(
-        api_key=_key(blueprint),
+        api_key=required_key(blueprint),
         base_url=blueprint.settings.base_url or "https://api.anthropic.com",
         max_retries=0,
-        http_client=_http(blueprint),
+        http_client=http_client(blueprint),
     )
     model = AnthropicModel(blueprint.settings.model, provider=AnthropicProvider(anthropic_client=client))
     return Client(model, client.close, "anthropic")
+
+
+def _connections_for_google(blueprint: Blueprint) -> "httpx2.AsyncClient":
+    # The library takes a model's five seconds for a default that somebody forgot to change.
+    warnings.filterwarnings("ignore", "The `http_client` passed to the Google provider", UserWarning)
+    return http_client(blueprint)
 
 
 def _google(blueprint: Blueprint) -> Client:
     from pydantic_ai.models.google import GoogleModel
     from pydantic_ai.providers.google import GoogleProvider
 
-    http = _http(blueprint)
-    provider = GoogleProvider(api_key=_key(blueprint), http_client=http, base_url=blueprint.settings.base_url)
+    http = _connections_for_google(blueprint)
+    provider = GoogleProvider(
+        api_key=required_key(blueprint), http_client=http, base_url=blueprint.settings.base_url
+    )
     return Client(GoogleModel(blueprint.settings.model, provider=provider), http.aclose, "google")
 
 
@@ -213,7 +228,7 @@ def _vertex(blueprint: Blueprint) -> Client:
     from pydantic_ai.models.google import GoogleModel
     from pydantic_ai.providers.google_cloud import GoogleCloudProvider
 
-    http = _http(blueprint)
+    http = _connections_for_google(blueprint)
     key = secret_text(blueprint)
     # Without a key: Application Default Credentials, which Google's library finds.
     place: dict[str, Any] = (

@@ -27,7 +27,16 @@ def read_usage(answer: ModelResponse, received: Json) -> tuple[Usage, bool, tupl
 
 
 def _counts_on_the_wire(received: Json) -> tuple[int, int, int, int]:
-    """Read, written, cache read and cache written, as the formats of OpenAI and Anthropic name them."""
+    """Read, written, cache read and cache written, as the formats name them."""
+    google = received.get("usageMetadata") if isinstance(received, dict) else None
+    if isinstance(google, dict):
+        written = _count(google.get("candidatesTokenCount")) + _count(google.get("thoughtsTokenCount"))
+        return (
+            _count(google.get("promptTokenCount")),
+            written,
+            _count(google.get("cachedContentTokenCount")),
+            0,
+        )
     usage = received.get("usage") if isinstance(received, dict) else None
     if not isinstance(usage, dict):
         return (0, 0, 0, 0)

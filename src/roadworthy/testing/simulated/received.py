@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 from roadworthy.testing.simulated.reply import count_tokens
 
-Api = Literal["chat", "responses", "messages", "embeddings"]
+Api = Literal["chat", "responses", "messages", "generate", "embeddings"]
 
 _SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie"}

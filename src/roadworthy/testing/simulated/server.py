@@ -31,7 +31,7 @@ _STOP_SECONDS = 10.0
 
 
 class SimulatedProvider:
-    """Speaks OpenAI's and Anthropic's wire formats and answers as it is told.
+    """Speaks the wire formats of OpenAI, Anthropic and Google's Gemini, and answers as it is told.
 
     Answers come from `script`, then `recording`, then `rules`, then an echo of the request that fits its
     schema.
@@ -62,7 +62,7 @@ class SimulatedProvider:
 
     @property
     def url(self) -> str:
-        """Where it listens, for example `http://127.0.0.1:41234`; the base URL for Anthropic's client."""
+        """Where it listens, as `http://127.0.0.1:41234`: the base URL of Anthropic's and Google's clients."""
         return f"http://{_LOOPBACK}:{self.port}"
 
     @property

@@ -18,9 +18,18 @@ from roadworthy.records import Clock, Usage
 from roadworthy.testing.simulated.answers import Answers, echo
 from roadworthy.testing.simulated.batches import Batches
 from roadworthy.testing.simulated.batches.anthropic import routes as anthropic_routes
+from roadworthy.testing.simulated.batches.google import routes as google_routes
 from roadworthy.testing.simulated.batches.openai import routes as openai_routes
 from roadworthy.testing.simulated.delivery import Delivery
-from roadworthy.testing.simulated.dialects import CHAT, EMBEDDINGS, MESSAGES, RESPONSES, Answered, Dialect
+from roadworthy.testing.simulated.dialects import (
+    CHAT,
+    EMBEDDINGS,
+    GENERATE,
+    MESSAGES,
+    RESPONSES,
+    Answered,
+    Dialect,
+)
 from roadworthy.testing.simulated.faults import (
     BadRequest,
     BodyFault,
@@ -45,6 +54,7 @@ _PATHS: Mapping[str, Dialect] = {
     "/v1/responses": RESPONSES,
     "/openai/v1/responses": RESPONSES,
     "/v1/messages": MESSAGES,
+    "/v1beta/models/{model}:generateContent": GENERATE,
     "/v1/embeddings": EMBEDDINGS,
     "/openai/v1/embeddings": EMBEDDINGS,
     "/openai/deployments/{model}/embeddings": EMBEDDINGS,
@@ -81,6 +91,7 @@ class Service:
         batches = [
             *openai_routes(self._batches, self.connection),
             *anthropic_routes(self._batches, self.connection),
+            *google_routes(self._batches, self.connection),
         ]
         live = [Route(path, _Endpoint(self, dialect)) for path, dialect in _PATHS.items()]
         return Starlette(routes=[*live, *batches])

@@ -20,7 +20,7 @@ _AT_ONCE = 200
 _BATCHES_AT_ONCE = 4
 _MOST_TICK_SECONDS, _LEAST_TICK_SECONDS = 5.0, 0.02
 _GIVE_UP_MS = 3 * 86_400_000
-"""A provider ends a batch within a day. One that cannot be read for so long will never be."""
+"""A provider ends a batch within a day, Google within two. One that cannot be read for so long never will."""
 
 _log = logging.getLogger("roadworthy.workflows")
 

@@ -1,8 +1,8 @@
 """Batches of each provider that has them: a name from the settings to the module that speaks to it.
 
-`network` is what all have in common: items in, results out. `openai` and `anthropic` know the two APIs, `api`
-sends their requests, `spool` holds a body that is too large for memory, and `replay` has the live provider
-write the requests and read the answers. Google's, Vertex's and Bedrock's batches are not spoken here.
+`network` is what all have in common: items in, results out. `openai`, `anthropic` and `google` know the APIs,
+`api` sends their requests, `spool` holds a body that is too large for memory, and `replay` has the live
+provider write the requests and read the answers. Vertex's and Bedrock's batches are not spoken here.
 """
 
 import importlib
@@ -23,6 +23,7 @@ BATCH_PROVIDERS: Mapping[str, str] = MappingProxyType(
         "openai-compatible": _OPENAI,
         "simulated": _OPENAI,
         "anthropic": "roadworthy.models.providers.batches.anthropic",
+        "google": "roadworthy.models.providers.batches.google",
     }
 )
 """Each provider with batches, and the module whose `make` builds them."""

@@ -51,7 +51,7 @@ _NOT_RUN = {
 
 def make(blueprint: Blueprint) -> NetworkBatches:
     """The batches for a model of Anthropic's. Takes seconds the first time: call it in a thread."""
-    service = AnthropicBatches(Api(blueprint, build(blueprint)), blueprint.name)
+    service = AnthropicBatches(Api.through(blueprint, build(blueprint)), blueprint.name)
     return NetworkBatches(blueprint.name, blueprint.settings.provider, service, Replay(blueprint))
 
 

@@ -1,12 +1,13 @@
 """Requests to a batch API through the provider's own client, and their failures by kind: `Api`.
 
 The client brings the key, the address and the headers; what it would make of an answer is not used, so that
-a proxy's page or an empty body is a failure by kind here and not an `AttributeError` somewhere. Both clients
-are made by the same generator, so one class serves both.
+a proxy's page or an empty body is a failure by kind here and not an `AttributeError` somewhere. The clients
+of OpenAI and Anthropic are made by the same generator, and Google's (`google.Sender`) looks like them, so one
+class serves all.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import IO, Any, cast
 
 import httpx2
@@ -29,15 +30,20 @@ _SAID_IN_WORDS = frozenset({ErrorKind.QUOTA, ErrorKind.CONTEXT_WINDOW, ErrorKind
 class Api:
     """One model's batch API."""
 
-    def __init__(self, blueprint: Blueprint, client: Client) -> None:
+    def __init__(self, blueprint: Blueprint, client: Any, close: Callable[[], Awaitable[None]]) -> None:
         self._name = blueprint.name
         self._seconds = blueprint.settings.timeout_seconds
         self._secrets = secret_texts(blueprint)
+        self._client = client
+        self._headers = cast("Mapping[str, str]", blueprint.settings.options.get("extra_headers") or {})
+        self._close = close
+
+    @classmethod
+    def through(cls, blueprint: Blueprint, client: Client) -> "Api":
+        """Through the client that the library has for the model."""
         provider = client.model.provider
         assert provider is not None  # noqa: S101  # `clients` gives every model one
-        self._client: Any = provider.client
-        self._headers = cast("Mapping[str, str]", blueprint.settings.options.get("extra_headers") or {})
-        self._close = client.close
+        return cls(blueprint, provider.client, client.close)
 
     async def get(self, path: str, **params: str | int) -> dict[str, Json]:
         """Ask for a JSON object."""
@@ -142,7 +148,8 @@ class Api:
             raise self._failed(error, submits=submits) from None
         exchange = self._exchange(response)
         received = exchange.received()
-        if isinstance(received, dict) and not received.get("error"):
+        # An operation of Google's tells its own end as `error`, beside its name.
+        if isinstance(received, dict) and (not received.get("error") or "name" in received):
             return received
         kind = faults.kind_by_words(received) or ErrorKind.MALFORMED
         raise faults.failed(self._name, kind, exchange, may_be_billed=submits)
@@ -158,10 +165,10 @@ class Api:
         response = cast("httpx2.Response | None", getattr(raised, "response", None))
         exchange = self._exchange(response)
         if response is None:
-            cause = raised.__cause__ or raised
-            timed_out = isinstance(raised, TimeoutError) or isinstance(cause, httpx2.TimeoutException)
+            causes = (raised, raised.__cause__)  # the generated clients wrap what httpx2 raises
+            timed_out = any(isinstance(one, (TimeoutError, httpx2.TimeoutException)) for one in causes)
             kind = ErrorKind.TIMEOUT if timed_out else ErrorKind.CONNECTION
-            may_be_billed = submits and not isinstance(cause, _NEVER_LEFT)
+            may_be_billed = submits and not any(isinstance(one, _NEVER_LEFT) for one in causes)
         else:
             worded = faults.kind_by_words(exchange.received())
             kind = (

@@ -130,11 +130,12 @@ class NetworkBatches:
             manifest.add(item)
             try:
                 written = await self._replay.write(item.request)
+                line = service.line(item.custom_id, written.body, key)
             except ProviderError as error:
                 unsayable, manifest.not_sent[item.custom_id] = error, error.kind
                 continue
             before = len(manifest.custom_ids) - len(manifest.not_sent) - 1
-            line = (service.between if before else b"") + service.line(item.custom_id, written.body, key)
+            line = (service.between if before else b"") + line
             size_bytes = spool.size_bytes + len(line) + len(service.closing)
             if before == service.most_items or size_bytes > service.most_bytes:
                 raise self._too_large(fits=len(manifest.custom_ids) - 1)

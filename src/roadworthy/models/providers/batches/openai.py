@@ -49,7 +49,7 @@ def make(blueprint: Blueprint) -> NetworkBatches:
     client = build(blueprint)
     # Azure's own paths have no version in front.
     prefix = "" if blueprint.settings.provider == "azure-openai" else "/v1"
-    service = OpenAIBatches(Api(blueprint, client), prefix + _PATHS[client.dialect])
+    service = OpenAIBatches(Api.through(blueprint, client), prefix + _PATHS[client.dialect])
     return NetworkBatches(blueprint.name, blueprint.settings.provider, service, Replay(blueprint))
 
 

@@ -72,7 +72,11 @@ class Service(Protocol):
     """What stands before, between and behind the lines."""
 
     def line(self, custom_id: str, body: bytes, key: str) -> bytes:
-        """The line that asks for one request."""
+        """The line that asks for one request.
+
+        Raises:
+            ProviderError: The body would have the whole batch refused.
+        """
         ...
 
     async def create(self, spool: Spool, key: str, betas: Collection[str]) -> Created:

@@ -1,8 +1,9 @@
-"""Batches of the simulated provider: OpenAI's files and batches, and Anthropic's Message Batches.
+"""Batches of the simulated provider: OpenAI's files and batches, Anthropic's Message Batches, Gemini's.
 
 `store` keeps them and is what a test holds in its hand (`SimulatedProvider.batches`); `batch` is one of them,
-`faults` what can happen to it. `openai` and `anthropic` are the two APIs, `serving` their way over HTTP. The
-requests in a batch are answered as live ones are, by script, recording, rules or echo, when the batch ends.
+`faults` what can happen to it. `openai`, `anthropic` and `google` are the APIs, `serving` their way
+over HTTP. The requests in a batch are answered as live ones are, by script, recording, rules or echo, when
+the batch ends.
 """
 
 from roadworthy.testing.simulated.batches.batch import Batch, Entry, Outcome

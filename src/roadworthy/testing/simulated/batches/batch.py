@@ -53,6 +53,8 @@ class Batch:
     headers: Mapping[str, str]
     """Of the call that submitted it: lower-case names, none that carries a key."""
     metadata: Mapping[str, str] | None = None
+    params: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What the path of each of its requests says of it, where that is not in its body."""
     input_file_id: str = ""
     output_file_id: str | None = None
     error_file_id: str | None = None

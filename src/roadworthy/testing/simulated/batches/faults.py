@@ -8,8 +8,11 @@ by `Batches.on`.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from typing_extensions import override
+
+T = TypeVar("T")
 
 
 class BatchFault:
@@ -17,8 +20,8 @@ class BatchFault:
 
     __slots__ = ()
 
-    def order(self, lines: Sequence[bytes]) -> list[bytes]:
-        """The lines of a file of results as this batch has them."""
+    def order(self, lines: Sequence[T]) -> list[T]:
+        """The lines of a file of results, or the entries of a list of them, as this batch has them."""
         return list(lines)
 
     def cut(self, content: bytes) -> bytes:
@@ -55,7 +58,7 @@ class MissingLines(BatchFault):
     """By their place in the file, from 1."""
 
     @override
-    def order(self, lines: Sequence[bytes]) -> list[bytes]:
+    def order(self, lines: Sequence[T]) -> list[T]:
         return [line for number, line in enumerate(lines, 1) if number not in self.lines]
 
 
@@ -66,13 +69,16 @@ class ShuffledLines(BatchFault):
     seed: int = 0
 
     @override
-    def order(self, lines: Sequence[bytes]) -> list[bytes]:
+    def order(self, lines: Sequence[T]) -> list[T]:
         return random.Random(self.seed).sample(lines, len(lines))  # noqa: S311 - repeatable on purpose
 
 
 @dataclass(frozen=True, slots=True)
 class CutResults(BatchFault):
-    """The file of results ends in the middle of its last line, in good order, each time that it is read."""
+    """The file of results ends in the middle of its last line, in good order, each time that it is read.
+
+    Google has no such file.
+    """
 
     @override
     def cut(self, content: bytes) -> bytes:

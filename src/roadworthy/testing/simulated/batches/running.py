@@ -26,7 +26,7 @@ async def run(
     for entry in entries:
         asked, answer = Asked("", ()), None
         try:
-            asked = batch.dialect.read(entry.body)
+            asked = batch.dialect.read({**batch.params, **entry.body})
         except BadBody as error:
             answer = BadRequest(str(error), error.param)
         received = Received(

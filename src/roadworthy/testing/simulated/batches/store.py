@@ -108,6 +108,7 @@ class Batches:
         *,
         errors: list[dict[str, Any]] | None = None,
         metadata: Mapping[str, str] | None = None,
+        params: Mapping[str, str] | None = None,
         input_file_id: str = "",
     ) -> Batch:
         """Take a batch."""
@@ -124,6 +125,7 @@ class Batches:
             fault=self._faults.popleft() if self._faults else None,
             headers=headers,
             metadata=metadata,
+            params=params or {},
             input_file_id=input_file_id,
             errors=errors or [],
         )

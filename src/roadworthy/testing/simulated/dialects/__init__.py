@@ -3,7 +3,8 @@
 from roadworthy.testing.simulated.dialects.chat import CHAT
 from roadworthy.testing.simulated.dialects.dialect import Answered, Dialect, Event
 from roadworthy.testing.simulated.dialects.embeddings import EMBEDDINGS
+from roadworthy.testing.simulated.dialects.generate import GENERATE
 from roadworthy.testing.simulated.dialects.messages import MESSAGES
 from roadworthy.testing.simulated.dialects.responses import RESPONSES
 
-__all__ = ["CHAT", "EMBEDDINGS", "MESSAGES", "RESPONSES", "Answered", "Dialect", "Event"]
+__all__ = ["CHAT", "EMBEDDINGS", "GENERATE", "MESSAGES", "RESPONSES", "Answered", "Dialect", "Event"]
