@@ -25,10 +25,13 @@ from roadworthy.testing.simulated import SimulatedProvider
 DESK = Path(__file__).parent / "desk.py"
 INPUT_USD, OUTPUT_USD = Decimal(1), Decimal(4)
 """For a million tokens, live; half of it in a batch."""
+MODELS = {
+    "openai": "gpt-4o-mini-2024-07-18",
+    "anthropic": "claude-sonnet-4-5-20250929",
+    "google": "gemini-2.5-flash",
+}
 SETTINGS = """
 [models.main]
-provider = "openai"
-model = "gpt-4o-mini-2024-07-18"
 api_key_env = "LANE_KEY"
 timeout_seconds = 10
 prices = { input_usd_per_million = 1, output_usd_per_million = 4, batch_factor = 0.5 }
@@ -71,8 +74,9 @@ def load_desk() -> Any:
 class Street:
     """A project on a database of its own, and what its calls left behind."""
 
-    def __init__(self, server: SimulatedProvider, url: str, folder: Path) -> None:
+    def __init__(self, server: SimulatedProvider, url: str, folder: Path, dialect: str) -> None:
         self.server = server
+        self.dialect = dialect
         self.url = url
         self.folder = folder
         self.ledger = folder / "ledger.jsonl"
@@ -99,7 +103,13 @@ class Street:
         process.wait()
 
     def _given(self, overrides: dict[str, Any]) -> dict[str, Any]:
-        return {"database.url": self.url, "models.main.base_url": self.server.base_url, **overrides}
+        model = {
+            "provider": self.dialect,
+            "model": MODELS[self.dialect],
+            "base_url": self.server.base_url if self.dialect == "openai" else self.server.url,
+        }
+        settings = {f"models.main.{key}": value for key, value in model.items()}
+        return {"database.url": self.url, **settings, **overrides}
 
     def file(self, count: int) -> Path:
         """So many lines."""
@@ -144,8 +154,14 @@ class Street:
 
 
 @pytest.fixture
+def dialect() -> str:
+    """The provider whose batches are spoken, where a test names no other."""
+    return "openai"
+
+
+@pytest.fixture
 async def street(
-    fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fresh_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dialect: str
 ) -> AsyncIterator[Street]:
     """A street on a database of each kind."""
     monkeypatch.setenv("LANE_KEY", "made-up")
@@ -156,7 +172,7 @@ async def street(
     monkeypatch.chdir(folder)
     async with SimulatedProvider(ledger_path=folder / "ledger.jsonl") as server:
         (folder / "ledger.jsonl").touch()
-        made = Street(server, fresh_database_url, folder)
+        made = Street(server, fresh_database_url, folder, dialect)
         yield made
         for process in made.processes:
             made.kill(process)

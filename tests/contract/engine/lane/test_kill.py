@@ -31,7 +31,18 @@ async def ends_well(street, app, finished, batch_id):
     assert {one.state for one in await street.rows(app, provider_batches)} == {"done"}
 
 
-@pytest.mark.parametrize("call", ["upload", "create", "get"])
+@pytest.mark.parametrize(
+    ("dialect", "call"),
+    [
+        ("openai", "upload"),
+        ("openai", "create"),
+        ("openai", "get"),
+        ("anthropic", "create"),
+        ("anthropic", "get"),
+        ("google", "create"),
+        ("google", "get"),
+    ],
+)
 async def test_a_worker_that_is_killed_while_it_talks_to_the_provider(street, finished, until, call):
     """Before the batch is there, when it is there and nobody has been told, and when it runs."""
     street.server.batches.on(call, sim.Hang())
