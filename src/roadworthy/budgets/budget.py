@@ -14,7 +14,7 @@ from decimal import ROUND_FLOOR, Decimal
 from operator import attrgetter
 from typing import Literal
 
-from roadworthy.budgets.account import Account, Amount, Refusal, Subject, WhenSpent, graver
+from roadworthy.budgets.account import Account, Amount, Key, Refusal, Subject, WhenSpent, graver
 from roadworthy.budgets.calendar import Calendar
 from roadworthy.settings import BudgetSettings
 
@@ -48,6 +48,13 @@ class Budgets:
             if its is not None:
                 found.append(limit.account(its, subject.environment, at_ms))
         return tuple(found)
+
+    def account_of(self, key: Key) -> Account | None:
+        """The account of this key by the present settings, without its end; None when there is none."""
+        for limit in self._limits:
+            if limit.budget == key.budget and len(key.window) == _LENGTHS[limit.window]:
+                return limit.named(key.subject, key.environment, key.window, None)
+        return None
 
     def within_call(self, so_far: Amount, wanted: Amount) -> Refusal | None:
         """Why a call that has spent `so_far` has no room for a request; None when it has.
@@ -104,10 +111,14 @@ class _Limit:
         else:
             window = self.calendar.day(at_ms) if self.window == "day" else self.calendar.month(at_ms)
             name, ends_at_ms = window.name, window.ends_at_ms
+        return self.named(subject, environment, name, ends_at_ms)
+
+    def named(self, subject: str, environment: str, window: str, ends_at_ms: int | None) -> Account:
+        """The account of a subject in a window."""
         return Account(
             self.budget,
             subject,
-            name,
+            window,
             self.limit_micro_usd,
             self.limit_tokens,
             self.when_spent,
@@ -115,6 +126,10 @@ class _Limit:
             ends_at_ms,
             environment,
         )
+
+
+_LENGTHS = {"run": len("run"), "month": len("2026-11"), "day": len("2026-11-21")}
+"""Of the names of windows."""
 
 
 def _user(subject: Subject) -> str:

@@ -120,6 +120,19 @@ def settle(tx: sa.Connection, keys: Iterable[Key], reserved: Amount, spent: Amou
         )
 
 
+def nears(tx: sa.Connection, account: Account, reserved: Amount, spent: Amount) -> bool:
+    """Whether an account became nearly spent by what was just settled in it and cost more than planned."""
+    more_micro_usd = 0 if spent.micro_usd is None else spent.micro_usd - (reserved.micro_usd or 0)
+    more_tokens = spent.tokens - reserved.tokens
+    if more_micro_usd <= 0 and more_tokens <= 0:
+        return False
+    row = _LOOK.run(tx, **_named(account.key)).fetchone()
+    if row is None:
+        return False
+    micro_usd, tokens = row
+    return account.nears(Amount(micro_usd - more_micro_usd, tokens - more_tokens), Amount(micro_usd, tokens))
+
+
 def hold(tx: sa.Connection, reservation: Reservation) -> bool:
     """Store a reservation; False when it is there already.
 

@@ -2,7 +2,7 @@
 
 from roadworthy.calls.answer import Answer, Decision
 from roadworthy.calls.attempt import AttemptStatus
-from roadworthy.calls.call import Call, CallStatus
+from roadworthy.calls.call import Call, CallStatus, Recording
 from roadworthy.calls.lane import PROVIDER_BATCH, Lane
 from roadworthy.calls.output import Output
 from roadworthy.calls.pipeline import CallPutOff, Pipeline
@@ -19,6 +19,7 @@ __all__ = [
     "Lane",
     "Output",
     "Pipeline",
+    "Recording",
     "Rules",
     "function_of",
 ]

@@ -6,23 +6,26 @@
     slots       one of the requests that all processes may have open
 
 What is set aside is one row, `reservations`. The transaction that records the request's end removes the row
-and settles what was really spent; whoever comes too late finds no row and settles nothing. When a process
-dies, its rows expire, and what they set aside counts as spent, because it may have been billed.
+and settles what was really spent; whoever comes too late finds no row and settles nothing. What could not be
+written, because the database was away, is owed, and written when it is back. When a process dies, its rows
+expire, and what they set aside counts as spent, because it may have been billed.
 """
 
 import asyncio
+import logging
 import random
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from roadworthy.budgets import Amount, Key, Refusal, Reservation
+from roadworthy.budgets import Amount, Budgets, Key, Refusal, Reservation
 from roadworthy.budgets import store as budget_store
 from roadworthy.calls import lost
-from roadworthy.calls.admission import Admission
+from roadworthy.calls.admission import Admission, Collected
 from roadworthy.calls.attempt import Attempt
 from roadworthy.calls.call import Call, Progress, Skip
 from roadworthy.calls.needs import Needs, Reckoner, over_budget
@@ -35,9 +38,13 @@ from roadworthy.records import Clock, Ids, to_micro_usd
 from roadworthy.settings import Settings
 from roadworthy.telemetry import Telemetry
 
+_log = logging.getLogger("roadworthy.calls")
+
 _GRACE_MS = 60_000
 """A reservation outlives its request by so much: its settlement may be waiting for the database."""
 _LEAVING_SECONDS = 5.0
+_MOST_OWED = 1_000
+_MOST_TRIES = 20
 
 
 class Admissions:
@@ -60,8 +67,11 @@ class Admissions:
         self._ids = ids
         self._uniform = uniform
         self._report = BudgetReporter(telemetry)
-        self._reckoner = Reckoner(settings, self._report)
+        self._budgets = Budgets(settings.budgets)
+        self._reckoner = Reckoner(settings, self._budgets, self._report)
         self._lines: dict[str, FairSlots] = {}
+        self._owed: deque[tuple[Callable[[sa.Connection], None], int]] = deque(maxlen=_MOST_OWED)
+        self._leaving: set[asyncio.Task[None]] = set()
 
     @property
     def caps_output(self) -> bool:
@@ -74,13 +84,10 @@ class Admissions:
         progress: Progress,
         attempt: Attempt,
         seconds: float,
-        *,
-        hold_id: str | None = None,
     ) -> Admission | Skip | None:
         """Set aside what the request needs, waiting for its turn if that takes no longer than `seconds`.
 
-        None: nothing has to be set aside. A `Skip` says why it may not be sent. For the provider's batch only
-        budgets are asked, and `seconds` is how long it may take. The same `hold_id` sets aside once.
+        None: nothing has to be set aside. A `Skip` says why it may not be sent.
 
         Raises:
             Throttled: Its user, tenant or workflow asks too often.
@@ -88,25 +95,10 @@ class Admissions:
         needs = self._reckoner.of(call, progress, attempt, seconds)
         if isinstance(needs, Skip) or needs is None:
             return needs
-        expires_at = attempt.started_at + int((seconds + attempt.request.timeout_seconds) * 1000) + _GRACE_MS
-        reservation = Reservation(
-            id=hold_id or self._ids.new("hold"),
-            call_id=progress.id,
-            number=attempt.number,
-            model=attempt.target.name,
-            accounts=tuple(account.key for account in needs.accounts),
-            micro_usd=needs.amount.micro_usd,
-            tokens=needs.amount.tokens,
-            extra=extra_of(needs, lost.describe(progress, attempt)),
-            made_at=attempt.started_at,
-            expires_at=expires_at,
-        )
+        reservation = _reservation(self._ids.new("hold"), progress, attempt, needs, seconds)
         progress.setting_aside[attempt.number] = needs.amount
         try:
-            if attempt.processing == "batch":
-                result = await self._try(needs, reservation)
-            else:
-                result = await self._in_turn(call, attempt.target, needs, reservation, seconds)
+            result = await self._in_turn(call, attempt.target, needs, reservation, seconds)
         finally:
             del progress.setting_aside[attempt.number]
         progress.throttled = progress.throttled or isinstance(result, Admission)
@@ -117,24 +109,57 @@ class Admissions:
             return over_budget(attempt.target, result)
         return result
 
+    def for_batch(
+        self, call: Call[Any], progress: Progress, attempt: Attempt, seconds: float, hold_id: str
+    ) -> Collected | Skip | None:
+        """The same for the provider's batch: set aside later, in the transaction that collects the request.
+
+        Only budgets are asked, and `seconds` is how long it may take. The same `hold_id` sets aside once.
+        """
+        needs = self._reckoner.of(call, progress, attempt, seconds)
+        if isinstance(needs, Skip) or needs is None:
+            return needs
+        reservation = _reservation(hold_id, progress, attempt, needs, seconds)
+
+        def take(tx: sa.Connection) -> bool:
+            outcome: list[budget_store.Outcome] = []
+            taken = set_aside(tx, needs, reservation, attempt.started_at, outcome)
+            attempt.outcome = outcome[0] if outcome else attempt.outcome
+            return isinstance(taken, Admission)
+
+        return Collected(admission_of(reservation), take)
+
     def settle(self, tx: sa.Connection, attempt: Attempt, now_ms: int) -> None:
         """Put what was really spent in the place of what was set aside; does nothing a second time."""
         admission = attempt.admission
         if admission is None or not budget_store.release(tx, admission.id):
             return
-        give_back(tx, admission, _spent(attempt), now_ms)
+        spent = _spent(attempt)
+        give_back(tx, admission, spent, now_ms)
+        attempt.outcome = None
+        for key in admission.keys:
+            self._look(tx, attempt, key, admission.amount, spent)
 
     def settle_together(self, tx: sa.Connection, attempts: Sequence[Attempt], now_ms: int) -> None:
         """The same for many attempts, account by account in the order in which all others lock them."""
-        shares: list[tuple[Key, Amount, Amount]] = []
+        shares: list[tuple[Key, Amount, Amount, Attempt]] = []
         for attempt in attempts:
             admission = attempt.admission
             if admission is None or not budget_store.release(tx, admission.id):
                 continue
+            attempt.outcome = None
             spent = _spent(attempt)
-            shares += [(key, admission.amount, spent) for key in admission.keys]
-        for key, reserved, spent in sorted(shares, key=itemgetter(0)):
+            shares += [(key, admission.amount, spent, attempt) for key in admission.keys]
+        for key, reserved, spent, attempt in sorted(shares, key=itemgetter(0)):
             budget_store.settle(tx, [key], reserved, spent, now_ms)
+            self._look(tx, attempt, key, reserved, spent)
+
+    def settled(self, attempts: Iterable[Attempt]) -> None:
+        """Report what settling these did to their accounts, once that is stored."""
+        for attempt in attempts:
+            outcome, attempt.outcome = attempt.outcome, None
+            if outcome is not None:
+                self._report.reserved(outcome, attempt.target.name)
 
     def withdraw(self, tx: sa.Connection, admission: Admission, now_ms: int) -> None:
         """Give back what was set aside for a request that is not sent after all."""
@@ -150,8 +175,43 @@ class Admissions:
         if spent > admission.amount.micro_usd:
             self._report.overrun(admission.keys[0][0], attempt.target.name, spent, admission.amount.micro_usd)
 
+    @property
+    def owes(self) -> bool:
+        """Whether anything is still to be written."""
+        return bool(self._owed)
+
+    def owe(self, work: Callable[[sa.Connection], None]) -> None:
+        """Have this written when the database answers again; it may run twice with the same effect."""
+        self._owed.append((work, 1))
+
+    async def pay(self) -> None:
+        """Write what is owed. What fails again and again is given up: what it would settle expires."""
+        for _ in range(len(self._owed)):
+            if not self._owed:  # somebody else writes the rest
+                return
+            work, tries = self._owed.popleft()
+            try:
+                await asyncio.shield(self._database.write(work))
+            except DatabaseError:
+                if tries < _MOST_TRIES:
+                    self._owed.append((work, tries + 1))
+                else:
+                    _log.exception(
+                        "what a request cost could not be stored; it counts as spent when it expires"
+                    )
+                raise
+
+    async def close(self) -> None:
+        """Give back and write what was still to be, as far as the database lets us."""
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=_LEAVING_SECONDS)
+        with suppress(DatabaseError):
+            await self.pay()
+
     async def expire(self) -> int:
-        """Charge what dead processes had set aside; returns how many requests that were."""
+        """Pay what is owed, and charge what dead processes had set aside: returns for how many requests."""
+        with suppress(DatabaseError):  # it stays owed
+            await self.pay()
         now_ms = self._clock.now_ms()
 
         def charge(tx: sa.Connection) -> bool:
@@ -215,25 +275,46 @@ class Admissions:
         try:
             result = await asyncio.shield(writing)
         except asyncio.CancelledError:
-            await self._withdraw(writing)
+            await self._withdraw(writing, reservation)
+            raise
+        except DatabaseError:  # perhaps it is set aside all the same; nothing is sent
+            self._owe_back(reservation)
             raise
         if isinstance(result, Admission) and outcome:
             self._report.reserved(outcome[0], reservation.model)
         return result
 
-    async def _withdraw(self, writing: "asyncio.Future[Admission | Refusal | Wait]") -> None:
+    async def _withdraw(
+        self, writing: "asyncio.Future[Admission | Refusal | Wait]", reservation: Reservation
+    ) -> None:
         """Give back what a call had set aside that was cancelled before it sent anything."""
-        now_ms = self._clock.now_ms()
 
-        async def give_back() -> None:
-            result = await writing
-            if isinstance(result, Admission):
-                await self._database.write(lambda tx: self.withdraw(tx, result, now_ms))
+        async def withdrawn() -> None:
+            with suppress(DatabaseError):
+                if not isinstance(await writing, Admission):
+                    return
+            self._owe_back(reservation)
+            with suppress(DatabaseError):  # then it stays owed
+                await self.pay()
 
-        leaving = asyncio.ensure_future(give_back())
-        with suppress(DatabaseError, TimeoutError):  # then it expires
+        leaving = asyncio.create_task(withdrawn())
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        with suppress(TimeoutError):  # it goes on by itself
             async with asyncio.timeout(_LEAVING_SECONDS):
                 await asyncio.shield(leaving)
+
+    def _owe_back(self, reservation: Reservation) -> None:
+        """Have given back, if it was set aside at all, what nothing was sent for."""
+        admission, now_ms = admission_of(reservation), self._clock.now_ms()
+        self.owe(lambda tx: self.withdraw(tx, admission, now_ms))
+
+    def _look(self, tx: sa.Connection, attempt: Attempt, key: Key, reserved: Amount, spent: Amount) -> None:
+        """Note an account that became nearly spent because a request cost more than was set aside."""
+        account = self._budgets.account_of(key)
+        if account is not None and budget_store.nears(tx, account, reserved, spent):
+            known = attempt.outcome.near if attempt.outcome is not None else ()
+            attempt.outcome = budget_store.Outcome(near=(*known, account))
 
     def _unless_throttled(self, result: Admission | Refusal | Wait) -> Admission | Refusal | Wait:
         if isinstance(result, Wait) and result.throttle is not None:
@@ -254,6 +335,24 @@ class Admissions:
             f"its {what} are used up",
             retry_after_seconds=wait.wait_ms / 1000,
         )
+
+
+def _reservation(
+    hold_id: str, progress: Progress, attempt: Attempt, needs: Needs, seconds: float
+) -> Reservation:
+    expires_at = attempt.started_at + int((seconds + attempt.request.timeout_seconds) * 1000) + _GRACE_MS
+    return Reservation(
+        id=hold_id,
+        call_id=progress.id,
+        number=attempt.number,
+        model=attempt.target.name,
+        accounts=tuple(account.key for account in needs.accounts),
+        micro_usd=needs.amount.micro_usd,
+        tokens=needs.amount.tokens,
+        extra=extra_of(needs, lost.describe(progress, attempt)),
+        made_at=attempt.started_at,
+        expires_at=expires_at,
+    )
 
 
 def _spent(attempt: Attempt) -> Amount:

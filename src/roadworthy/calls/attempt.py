@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Literal
 
+from roadworthy.budgets.store import Outcome
 from roadworthy.calls.admission import Admission
 from roadworthy.errors import InvalidAnswer, ProviderError
 from roadworthy.models import (
@@ -83,6 +84,8 @@ class Attempt:
     """What was set aside for it."""
     stored: bool = False
     """Whether its end is in the database."""
+    outcome: Outcome | None = None
+    """What settling it did to its accounts, to be reported once that is stored."""
     _began: float = 0.0
 
     def __post_init__(self) -> None:

@@ -1,6 +1,6 @@
 """What is asked, and how far it has come: `Call` is the question, `Progress` its state until the answer."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -35,7 +35,19 @@ class CallStatus(StrEnum):
     CANCELLED = "cancelled"
     """Left by us, because the run was stopped or its time was up."""
     LOST = "lost"
-    """The process died while it was running."""
+    """The process died while it was running, or another worker had its run by the time it ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A call that has ended, for whoever stores it together with what was asked for."""
+
+    write: Callable[[sa.Connection], None]
+    """Stores the call, in that transaction."""
+    stored: Callable[[], None]
+    """Called when it was committed."""
+    refused: Callable[[BaseException], Awaitable[None]]
+    """Awaited when it was not: what the call has cost is stored all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +89,8 @@ class Call(Generic[T]):
     """How often it was put off before."""
     promised_until: int | None = None
     """By when a call that was put off is answered, or goes to the next rung."""
-    commit: Callable[[Callable[[sa.Connection], None]], None] | None = None
-    """Takes the write that records the answer into the caller's own transaction; None writes at once."""
+    commit: Callable[[Recording], None] | None = None
+    """Takes the record of the answer into the caller's own transaction; None writes at once."""
 
 
 @dataclass(frozen=True, slots=True)

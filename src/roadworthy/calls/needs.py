@@ -33,10 +33,10 @@ class Needs:
 class Reckoner:
     """Works out what requests need. One for a project."""
 
-    def __init__(self, settings: Settings, report: BudgetReporter) -> None:
+    def __init__(self, settings: Settings, budgets: Budgets, report: BudgetReporter) -> None:
         self._settings = settings
+        self._budgets = budgets
         self._report = report
-        self._budgets = Budgets(settings.budgets)
 
     def of(
         self, call: Call[Any], progress: Progress, attempt: Attempt, seconds: float

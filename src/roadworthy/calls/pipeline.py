@@ -152,6 +152,7 @@ class Pipeline:
     async def close(self) -> None:
         """Store what was still to be stored."""
         await self._record.flush()
+        await self.admissions.close()
 
     async def _answered(
         self, call: Call[T], messages: tuple[Message, ...], progress: Progress

@@ -10,6 +10,7 @@ left behind.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +19,7 @@ from roadworthy.calls import store
 from roadworthy.calls.admit import Admissions
 from roadworthy.calls.answer import Answer
 from roadworthy.calls.attempt import Attempt, AttemptStatus
-from roadworthy.calls.call import Call, CallStatus, Progress
+from roadworthy.calls.call import Call, CallStatus, Progress, Recording
 from roadworthy.calls.rungs import Given, PutOff
 from roadworthy.db import Database
 from roadworthy.errors import DatabaseError, RoadworthyError
@@ -26,7 +27,7 @@ from roadworthy.records import Clock, Usage
 from roadworthy.telemetry import Span, Telemetry
 from roadworthy.telemetry.failures import kind_of
 
-_SWEEP_SECONDS = 60.0
+_SWEEP_SECONDS, _OWED_SECONDS = 60.0, 5.0
 _CANCELLED_SECONDS = 5.0
 """How long a cancelled call waits for its record; the write itself goes on."""
 _GATHER_SECONDS = 0.05
@@ -54,11 +55,12 @@ class Recorder:
     async def sweep(self) -> None:
         """Close calls whose process died, now and then, and charge what was set aside for their requests."""
         now = self._clock.monotonic()
-        if self._swept is None or now - self._swept >= _SWEEP_SECONDS:
+        every = _OWED_SECONDS if self._admissions.owes else _SWEEP_SECONDS
+        if self._swept is None or now - self._swept >= every:
             self._swept = now
             now_ms = self._clock.now_ms()
             await self._admissions.expire()
-            await self._write(lambda tx: store.close_overdue(tx, now_ms))
+            await self._database.write(lambda tx: store.close_overdue(tx, now_ms))
 
     async def usual_cost_micro_usd(self, call: Call[Any]) -> int:
         """What a call of this prompt usually costs: the mean of those on record; 0 while none is."""
@@ -73,7 +75,7 @@ class Recorder:
         """Store what was gathered."""
         while self._gathered:
             gathered, self._gathered = self._gathered, []
-            await self._write(lambda tx, works=gathered: _all(tx, works))
+            await asyncio.shield(self._database.write(lambda tx, works=gathered: _all(tx, works)))
 
     def attempt_ended(self, progress: Progress, attempt: Attempt, span: Span) -> None:
         """Report an attempt that has just ended."""
@@ -124,15 +126,16 @@ class Recorder:
         progress.touched = True
         for attempt in fresh:
             attempt.stored = True
+        self._admissions.settled(fresh)
 
     async def succeeded(self, progress: Progress, answer: Answer[Any], given: Given[Any]) -> None:
         """Store a call that has its answer, or have it stored with the step."""
         progress.status = CallStatus.SUCCEEDED
         write = self._rows(progress, answer, given)
         if progress.call.commit is not None:
-            progress.call.commit(write)
+            progress.call.commit(self._recording(progress, write))
         elif progress.attempts:
-            await self._write(write)
+            await self._write(progress, write)
         else:
             self._gather(write)
         self._telemetry.emit(
@@ -152,9 +155,9 @@ class Recorder:
         collected = put_off.rung == "batch"
         write = self._rows(progress, error=None if collected else put_off.error, rung=put_off.rung)
         if progress.call.commit is not None:
-            progress.call.commit(write)
+            progress.call.commit(self._recording(progress, write, put_off.collected))
         else:
-            await self._write(write)
+            await self._write(progress, write)
         if collected:
             return
         self._telemetry.emit(
@@ -172,9 +175,11 @@ class Recorder:
         progress.status = CallStatus.CANCELLED if cancelled else CallStatus.FAILED
         write = self._rows(progress, error=error)
         if cancelled:
-            await self._write_on_leaving(write, progress.id)
-        elif not isinstance(error, DatabaseError):  # which has waited for the database long enough
-            await self._write(write)
+            await self._write_on_leaving(progress, write)
+        elif isinstance(error, DatabaseError):  # which has waited for the database long enough
+            self._owe(progress, CallStatus.FAILED, error)
+        else:
+            await self._write(progress, write)
         self._telemetry.emit(
             "call.failed",
             error=error,
@@ -238,17 +243,55 @@ class Recorder:
         await asyncio.sleep(_GATHER_SECONDS)
         await self.flush()
 
-    async def _write(self, work: Callable[[sa.Connection], Any]) -> None:
-        # A transaction that was begun is waited for: its outcome must be known before the call goes on.
-        await asyncio.shield(self._database.write(work))
+    async def _write(self, progress: Progress, work: Callable[[sa.Connection], None]) -> None:
+        async def written() -> None:
+            try:
+                await self._database.write(work)
+            except DatabaseError as error:
+                given_up = progress.status is CallStatus.CANCELLED
+                self._owe(progress, CallStatus.CANCELLED if given_up else CallStatus.FAILED, error)
+                raise
+            self._admissions.settled(progress.ended)
 
-    async def _write_on_leaving(self, work: Callable[[sa.Connection], Any], call_id: str) -> None:
+        # A transaction that was begun is waited for: its outcome must be known before the call goes on.
+        await asyncio.shield(written())
+
+    def _recording(
+        self,
+        progress: Progress,
+        write: Callable[[sa.Connection], None],
+        collected: Attempt | None = None,
+    ) -> Recording:
+        attempts = [*progress.ended, collected] if collected is not None else progress.ended
+
+        async def refused(error: BaseException) -> None:
+            self._owe(progress, CallStatus.LOST)
+            if not isinstance(error, DatabaseError):  # then it is tried now, else when the database is back
+                with suppress(DatabaseError):
+                    await self._admissions.pay()
+
+        return Recording(write, lambda: self._admissions.settled(attempts), refused)
+
+    def _owe(self, progress: Progress, status: CallStatus, error: BaseException | None = None) -> None:
+        """Have stored what a call has cost whose record was refused, or could not be written."""
+        now_ms, fresh = self._clock.now_ms(), [one for one in progress.ended if not one.stored]
+        kind = None if error is None else _kind(error)
+        row = store.CallRow(progress, status, error_kind=kind, finished_at=now_ms)
+
+        def write(tx: sa.Connection) -> None:
+            store.record_left(tx, row, fresh, self._telemetry.scrubber.scrub)
+            for one in fresh:
+                self._admissions.settle(tx, one, now_ms)
+
+        self._admissions.owe(write)
+
+    async def _write_on_leaving(self, progress: Progress, work: Callable[[sa.Connection], None]) -> None:
         """The same for a call that is cancelled, which nothing may turn into another error."""
         try:
             async with asyncio.timeout(_CANCELLED_SECONDS):
-                await self._write(work)
+                await self._write(progress, work)
         except (DatabaseError, TimeoutError) as error:
-            _log.warning("cancelled call %s could not be recorded in time", call_id, exc_info=error)
+            _log.warning("cancelled call %s could not be recorded in time", progress.id, exc_info=error)
 
 
 def _all(tx: sa.Connection, works: list[Callable[[sa.Connection], None]]) -> None:

@@ -19,7 +19,7 @@ class BudgetReporter:
         self._lock = threading.Lock()
 
     def reserved(self, outcome: Outcome, model: str) -> None:
-        """Report accounts that are nearly spent, and open ones that are past their limit."""
+        """Report accounts that became nearly spent, and open ones that are past their limit."""
         for account in outcome.near:
             if self._first("near", *account.key):
                 self._telemetry.emit(

@@ -62,6 +62,8 @@ class PutOff:
     """`later`: by when there is an answer, or the next rung's turn. `batch`: by when, or it is asked live."""
     request_id: str = ""
     """`batch`: what waits for the provider's batch."""
+    collected: Attempt | None = None
+    """`batch`: the request that it will be."""
 
 
 class Rungs:

@@ -59,6 +59,7 @@ def _upsert(table: sa.Table, key: str) -> Prepared:
 
 
 _UPSERT_CALL = _upsert(calls, "id")
+_INSERT_CALL = insert_once(calls, *calls.c.keys())
 _INSERT_ATTEMPT = insert_once(call_attempts, *call_attempts.c.keys())
 _INSERT_PAYLOAD = insert_once(call_payloads, *call_payloads.c.keys())
 _ADD_TO_RUN = Prepared(
@@ -108,6 +109,17 @@ def record(
     _UPSERT_CALL.run(tx, **_call_values(row, attempts))
     for attempt in fresh:
         add_attempt(tx, call_id, run_id, attempt, scrub)
+
+
+def record_left(tx: sa.Connection, row: CallRow, attempts: Sequence[Attempt], scrub: Scrub) -> None:
+    """Store what a call has cost that its asker could not store; what is on record of it already stays."""
+    call_id, run_id = row.progress.id, row.progress.call.run_id
+    _INSERT_CALL.run(tx, **_call_values(row, attempts))
+    for attempt in attempts:
+        add_attempt(tx, call_id, run_id, attempt, scrub)
+    add_up(tx, call_id)
+    ended = {"status": row.status.value, "finished_at": row.finished_at}
+    tx.execute(sa.update(calls).where(calls.c.id == call_id, _RUNNING).values(**ended))
 
 
 def add_attempt(tx: sa.Connection, call_id: str, run_id: str | None, attempt: Attempt, scrub: Scrub) -> None:

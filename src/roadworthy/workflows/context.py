@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from roadworthy.calls import Recording
 from roadworthy.db import Database
 from roadworthy.errors import DatabaseError, OrderError, StateConflict
 from roadworthy.records import Clock, Ids
@@ -109,6 +110,8 @@ class StepContext:
     attempt: int
     effects: list[Effect] = field(default_factory=list[Effect])
     """Writes to be made in the transaction that stores the step's outcome."""
+    recordings: list[Recording] = field(default_factory=list[Recording])
+    """Calls that are stored in it, or by themselves when it is refused."""
 
 
 current_run: ContextVar[RunContext | None] = ContextVar("roadworthy_run", default=None)

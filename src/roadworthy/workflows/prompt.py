@@ -344,7 +344,7 @@ class Prompt(Generic[T]):
             permissions=options.permissions,
             seconds_left=left,
             run_deadline_at=run.deadline_at,
-            commit=step.effects.append if commit else None,
+            commit=step.recordings.append if commit else None,
         )
 
     def _function(self, function: Callable[..., Any], answers: int, what: str) -> Any:

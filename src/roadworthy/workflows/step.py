@@ -145,7 +145,8 @@ class _Attempts:
         if begun.lost >= MAX_LOST_ATTEMPTS:
             message = f"The worker died {begun.lost} times while it ran step {self._spec.name!r}."
             failure = Failure("worker_lost", message, begun.attempt, self._spec.name, self._new.position)
-            return await self._give_up(begun, begun.attempt, self._parts.clock.now_ms(), failure, [], 0.0)
+            nothing = self._context_of(begun, begun.attempt)
+            return await self._give_up(begun, nothing, self._parts.clock.now_ms(), failure, 0.0)
         return await self._try(begun)
 
     async def _begin(self) -> store.Begun:
@@ -178,7 +179,7 @@ class _Attempts:
             "kind": str(self._spec.kind),
         }
         while True:
-            step = StepContext(self._context, begun.step_id, self._spec.name, self._new.position, number)
+            step = self._context_of(begun, number)
             began_at = clock.now_ms()
             emit("step.started", **about, attempt=number)
             try:
@@ -197,7 +198,7 @@ class _Attempts:
                     number += 1
                     continue
                 seconds = clock.monotonic() - began
-                failed_outcome = await self._give_up(begun, number, began_at, failure, step.effects, seconds)
+                failed_outcome = await self._give_up(begun, step, began_at, failure, seconds)
                 emit(
                     "step.failed",
                     error=error,
@@ -208,9 +209,12 @@ class _Attempts:
                 )
                 return failed_outcome
             seconds = clock.monotonic() - began
-            await self._finish(begun, number, began_at, outcome, None, step.effects, seconds)
+            await self._finish(begun, step, began_at, outcome, None, seconds)
             emit("step.finished", **about, attempt=number, duration_seconds=seconds)
             return {"ok": True, "value": value}
+
+    def _context_of(self, begun: store.Begun, number: int) -> StepContext:
+        return StepContext(self._context, begun.step_id, self._spec.name, self._new.position, number)
 
     async def _once(self, step: StepContext) -> Json:
         spec, telemetry = self._spec, self._parts.telemetry
@@ -253,24 +257,22 @@ class _Attempts:
     async def _give_up(
         self,
         begun: store.Begun,
-        number: int,
+        step: StepContext,
         began_at: int,
         failure: Failure,
-        effects: list[Callable[[sa.Connection], None]],
         seconds: float,
     ) -> Json:
         outcome: Json = {"ok": False, "failure": failure.as_json()}
-        await self._finish(begun, number, began_at, pack(outcome), failure, effects, seconds)
+        await self._finish(begun, step, began_at, pack(outcome), failure, seconds)
         return outcome
 
     async def _finish(
         self,
         begun: store.Begun,
-        number: int,
+        step: StepContext,
         began_at: int,
         outcome: bytes,
         failure: Failure | None,
-        effects: list[Callable[[sa.Connection], None]],
         seconds: float,
     ) -> None:
         budget = self._spec.latency_budget_seconds
@@ -282,17 +284,29 @@ class _Attempts:
                 tx,
                 self._context.claim,
                 begun.step_id,
-                number,
+                step.attempt,
                 began_at=began_at,
                 outcome=outcome,
                 failure=failure,
                 over_budget=over,
                 now_ms=now_ms,
             )
-            for effect in effects:
+            for recording in step.recordings:
+                recording.write(tx)
+            for effect in step.effects:
                 effect(tx)
 
-        await self._write(finish)
+        async def finished() -> None:
+            try:
+                await self._parts.database.write(finish)
+            except (store.ClaimLost, DatabaseError) as error:
+                for recording in step.recordings:
+                    await recording.refused(error)
+                raise
+            for recording in step.recordings:
+                recording.stored()
+
+        await asyncio.shield(finished())
         if over:
             self._parts.telemetry.emit(
                 "step.over_budget",
@@ -300,7 +314,7 @@ class _Attempts:
                 step_id=begun.step_id,
                 step=self._spec.name,
                 kind=str(self._spec.kind),
-                attempt=number,
+                attempt=step.attempt,
                 duration_seconds=seconds,
                 budget_seconds=budget,
             )

@@ -219,9 +219,9 @@ async def test_the_callers_transaction_takes_the_record(desk):
     writes = []
     await desk.ask(desk.pipeline(), commit=writes.append)
     assert await desk.recorded() == []
-    (write,) = writes
-    await desk.database.write(write)
-    await desk.database.write(write)
+    (recording,) = writes
+    await desk.database.write(recording.write)
+    await desk.database.write(recording.write)
     call = await desk.only()
     assert (call["status"], len(call["tried"])) == ("succeeded", 1)
 
@@ -233,8 +233,8 @@ async def test_a_run_costs_what_its_calls_cost(desk):
     desk.server.add(Reply("no json", usage=Usage(100, 10)), Reply(GOOD, usage=Usage(200, 20)))
     writes = []
     await desk.ask(desk.pipeline(), run_id="run_1", commit=writes.append)
-    await desk.database.write(writes[0])
-    await desk.database.write(writes[0])
+    await desk.database.write(writes[0].write)
+    await desk.database.write(writes[0].write)
     cost = await desk.database.read(lambda tx: tx.execute(sa.select(runs.c.cost_micro_usd)).scalar())
     assert cost == 420
 

@@ -3,16 +3,19 @@
 from dataclasses import replace
 from typing import Any
 
+import sqlalchemy as sa
+
+from roadworthy.calls.admission import Collected
 from roadworthy.calls.admit import Admissions
 from roadworthy.calls.ask import Asker
 from roadworthy.calls.call import Call, Progress, Skip
 from roadworthy.calls.lane.packing import dump_request
-from roadworthy.calls.lane.request import PROVIDER_BATCH, LaneRequest
+from roadworthy.calls.lane.request import PROVIDER_BATCH, LaneRequest, LaneStatus
 from roadworthy.calls.lane.store import requests
 from roadworthy.calls.plan import Plan
 from roadworthy.calls.rungs import PutOff
 from roadworthy.db import Database, pack
-from roadworthy.errors import ProviderError, TryLater
+from roadworthy.errors import ErrorKind, ProviderError, TryLater
 from roadworthy.models import Message, Target
 from roadworthy.records import Clock
 from roadworthy.settings import Settings
@@ -52,9 +55,9 @@ class Entry:
         attempt = self._asker.attempt(call, target, messages, progress, "first", seconds)
         attempt.lane = PROVIDER_BATCH
         own = call.step_id.partition("_")[2]  # whoever does the step again after a crash makes the same one
-        hold = await self._admissions.admit(call, progress, attempt, seconds, hold_id=f"hold_{own}")
-        if isinstance(hold, Skip):
-            progress.skip(hold)
+        needed = self._admissions.for_batch(call, progress, attempt, seconds, f"hold_{own}")
+        if isinstance(needed, Skip):
+            progress.skip(needed)
             return None
         request = LaneRequest(
             id=f"lane_{own}",
@@ -65,13 +68,13 @@ class Entry:
             call_id=progress.id,
             made_at=attempt.started_at,
             due_at=until,
-            hold=hold,
+            hold=needed.admission if needed is not None else None,
             request=pack(dump_request(attempt.request)),
         )
         progress.call = replace(call, lane=PROVIDER_BATCH)
-        progress.keep = lambda tx: requests.add(tx, request)
+        progress.keep = lambda tx: _add(tx, request, needed, now_ms)
         waits = TryLater("The call waits in the provider's batch.", retry_after_seconds=0.0)
-        return PutOff("batch", waits, promised_until=until, request_id=request.id)
+        return PutOff("batch", waits, promised_until=until, request_id=request.id, collected=attempt)
 
     async def _with_batches(self, plan: Plan, progress: Progress) -> Target | None:
         """The first model of the plan whose provider has a batch API."""
@@ -90,3 +93,14 @@ class Entry:
             full = await self._database.read(lambda tx: requests.is_full(tx, environment, most))
             self._full = (now, full)
         return self._full[1]
+
+
+def _add(tx: sa.Connection, request: LaneRequest, needed: Collected | None, now_ms: int) -> None:
+    """Store a request with what is set aside for it: neither is ever there without the other.
+
+    Where a budget has no room, its call goes on live at once, and meets the answer of its route to that.
+    """
+    if requests.add(tx, request) and needed is not None and not needed.take(tx):
+        refused: dict[str, Any] = {"ended_at": now_ms, "error_kind": ErrorKind.OVER_BUDGET.value}
+        refused |= {"request": None, "hold": None}
+        requests.move(tx, request.id, LaneStatus.WAITING, LaneStatus.WITHDRAWN, **refused)

@@ -44,7 +44,9 @@ class Taken:
         status = self.request.status
         if status in (LaneStatus.ANSWERED, LaneStatus.TAKEN) and self.request.result is not None:
             return None
-        if status in (LaneStatus.LATE, LaneStatus.WITHDRAWN):
+        if status is LaneStatus.WITHDRAWN:
+            return self.request.error_kind or "deadline"
+        if status is LaneStatus.LATE:
             return "deadline"
         return self.request.error_kind or "missing"
 

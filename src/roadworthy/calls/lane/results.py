@@ -96,6 +96,7 @@ class Results:
             "cache_write_tokens": attempt.usage.cache_write_tokens,
         }
         self._admissions.overrun(attempt)
+        self._admissions.settled([attempt])
         if attempt.response is not None:
             reason = attempt.response.finish_reason
             self._telemetry.emit(

@@ -22,10 +22,10 @@ _RUN_ENDED = sa.exists().where(runs.c.id == table.c.run_id, runs.c.status.in_(_E
 _INSERT = insert_once(table, *LaneRequest.__dataclass_fields__)
 
 
-def add(tx: sa.Connection, one: LaneRequest) -> None:
-    """Store a request that waits."""
+def add(tx: sa.Connection, one: LaneRequest) -> bool:
+    """Store a request that waits; False when it is there already."""
     values: dict[str, Any] = {name: getattr(one, name) for name in LaneRequest.__dataclass_fields__}
-    _INSERT.run(tx, **{**values, "hold": _dump_hold(one.hold)})
+    return bool(_INSERT.run(tx, **{**values, "hold": _dump_hold(one.hold)}).rowcount)
 
 
 def get(tx: sa.Connection, request_id: str) -> LaneRequest | None:
