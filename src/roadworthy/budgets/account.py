@@ -61,6 +61,8 @@ class Refusal:
     """When the window ends; None for a run or a call."""
     subject: str = ""
     """Whose account it is."""
+    may_give_back: bool = False
+    """Whether there was room if the requests under way cost nothing: some of it may be free when they end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,17 @@ class Account:
             _crosses(self.limit_tokens, self.warn_at, before.tokens, after.tokens)
         )
 
-    def refusal(self, reason: Reason) -> Refusal:
+    def refusal(self, reason: Reason, *, may_give_back: bool = False) -> Refusal:
         """That this account has no room."""
-        return Refusal(self.budget, self.window, reason, self.when_spent, self.resets_at_ms, self.subject)
+        return Refusal(
+            self.budget,
+            self.window,
+            reason,
+            self.when_spent,
+            self.resets_at_ms,
+            self.subject,
+            may_give_back,
+        )
 
 
 def graver(one: Refusal | None, other: Refusal) -> Refusal:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from roadworthy.budgets.account import NOTHING, Account, Amount, Key, Reason, Refusal, graver
+from roadworthy.budgets.account import NOTHING, Account, Amount, Key, Refusal, graver
 from roadworthy.budgets.budget import Budgets
 from roadworthy.budgets.reservation import Reservation
 from roadworthy.budgets.standing import Standing
@@ -55,7 +55,7 @@ _SETTLE = Prepared(
         updated_at=sa.bindparam("now_ms"),
     )
 )
-_LOOK = Prepared(sa.select(*_TAKEN).where(_KEY))
+_LOOK = Prepared(sa.select(*_TAKEN, table.c.spent_micro_usd, table.c.spent_tokens).where(_KEY))
 _OPEN = insert_once(table, *Key._fields, "ends_at", "updated_at")
 _HOLD = insert_once(reservations, *Reservation.__dataclass_fields__)
 _RELEASE = Prepared(sa.delete(reservations).where(reservations.c.id == sa.bindparam("the_id")))
@@ -82,8 +82,8 @@ def reserve(tx: sa.Connection, accounts: Sequence[Account], amount: Amount, now_
     refusal: Refusal | None = None
     for account in accounts:
         taken = _take(tx, account, amount, now_ms)
-        if not isinstance(taken, Amount):
-            refusal = graver(refusal, account.refusal(taken))
+        if isinstance(taken, Refusal):
+            refusal = graver(refusal, taken)
             if refusal.when_spent == "close":
                 break
             continue
@@ -122,15 +122,13 @@ def settle(tx: sa.Connection, keys: Iterable[Key], reserved: Amount, spent: Amou
 
 def nears(tx: sa.Connection, account: Account, reserved: Amount, spent: Amount) -> bool:
     """Whether an account became nearly spent by what was just settled in it and cost more than planned."""
-    more_micro_usd = 0 if spent.micro_usd is None else spent.micro_usd - (reserved.micro_usd or 0)
-    more_tokens = spent.tokens - reserved.tokens
-    if more_micro_usd <= 0 and more_tokens <= 0:
-        return False
     row = _LOOK.run(tx, **_named(account.key)).fetchone()
     if row is None:
         return False
-    micro_usd, tokens = row
-    return account.nears(Amount(micro_usd - more_micro_usd, tokens - more_tokens), Amount(micro_usd, tokens))
+    micro_usd, tokens, *_ = row
+    more_micro_usd = 0 if spent.micro_usd is None else spent.micro_usd - (reserved.micro_usd or 0)
+    before = Amount(micro_usd - more_micro_usd, tokens - (spent.tokens - reserved.tokens))
+    return account.nears(before, Amount(micro_usd, tokens))
 
 
 def hold(tx: sa.Connection, reservation: Reservation) -> bool:
@@ -238,13 +236,13 @@ def forget(tx: sa.Connection, before_ms: int) -> int:
     return tx.execute(sa.delete(table).where(sa.tuple_(*table.primary_key).in_(some), old)).rowcount
 
 
-def _take(tx: sa.Connection, account: Account, amount: Amount, now_ms: int) -> Amount | Reason:
-    """Set an amount aside in one account; returns what is taken of it then, or what it has no room for."""
+def _take(tx: sa.Connection, account: Account, amount: Amount, now_ms: int) -> Amount | Refusal:
+    """Set an amount aside in one account; returns what is taken of it then, or why it has no room."""
     most_micro_usd = most_tokens = _NO_LIMIT
     if account.when_spent != "open":
         reason = account.lacks(NOTHING, amount)
         if reason is not None:
-            return reason
+            return account.refusal(reason)
         if account.limit_micro_usd is not None and amount.micro_usd:
             most_micro_usd = account.limit_micro_usd - amount.micro_usd
         if account.limit_tokens is not None and amount.tokens:
@@ -262,13 +260,14 @@ def _take(tx: sa.Connection, account: Account, amount: Amount, now_ms: int) -> A
         ).fetchall()
         if rows:
             return Amount(*rows[0])
-        taken = _LOOK.run(tx, **key).fetchone()
-        if taken is None:
+        row = _LOOK.run(tx, **key).fetchone()
+        if row is None:
             _OPEN.run(tx, **account.key._asdict(), ends_at=account.resets_at_ms, updated_at=now_ms)
             continue
-        reason = account.lacks(Amount(*taken), amount)
-        if reason is not None:
-            return reason  # else room was made between the two statements
+        taken, spent = Amount(*row[:2]), Amount(*row[2:])
+        reason = account.lacks(taken, amount)
+        if reason is not None:  # else room was made between the two statements
+            return account.refusal(reason, may_give_back=account.lacks(spent, amount) is None)
 
 
 def _named(key: Key) -> dict[str, str]:

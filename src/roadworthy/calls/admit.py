@@ -311,6 +311,8 @@ class Admissions:
 
     def _look(self, tx: sa.Connection, attempt: Attempt, key: Key, reserved: Amount, spent: Amount) -> None:
         """Note an account that became nearly spent because a request cost more than was set aside."""
+        if spent.tokens <= reserved.tokens and (spent.micro_usd or 0) <= (reserved.micro_usd or 0):
+            return
         account = self._budgets.account_of(key)
         if account is not None and budget_store.nears(tx, account, reserved, spent):
             known = attempt.outcome.near if attempt.outcome is not None else ()

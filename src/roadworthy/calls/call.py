@@ -108,6 +108,8 @@ class Skip:
     """When that budget has room again."""
     degrades: bool = False
     """Whether that budget asks for a cheaper route."""
+    may_give_back: bool = False
+    """Whether that budget may have room as soon as requests under way have ended."""
 
 
 @dataclass(slots=True)

@@ -93,7 +93,9 @@ def _nothing_sent(progress: Progress, plan: "Plan") -> RoadworthyError:
             message, kind=ErrorKind(busy.kind), retry_after_seconds=retry_after_seconds(progress)
         )
     elif spent is not None:
-        until = f" It has room again at {iso(spent.resets_at_ms)}." if spent.resets_at_ms else ""
+        until = f" It begins anew at {iso(spent.resets_at_ms)}." if spent.resets_at_ms else ""
+        if spent.may_give_back:
+            until += " It may have room as soon as requests under way have ended: ask again then."
         error = BudgetSpent(
             message,
             budget=spent.budget or "",

@@ -144,6 +144,8 @@ def over_budget(target: Target, refusal: Refusal) -> Skip:
         "tokens": f"budget {refusal.budget!r} has no room for the tokens that the request may need",
         "price unknown": f"its price is not known, and budget {refusal.budget!r} limits money",
     }[refusal.reason]
+    if refusal.may_give_back:
+        why += " while others are under way"
     return Skip(
         target.name,
         ErrorKind.OVER_BUDGET,
@@ -151,4 +153,5 @@ def over_budget(target: Target, refusal: Refusal) -> Skip:
         budget=refusal.budget,
         resets_at_ms=refusal.resets_at_ms,
         degrades=refusal.when_spent == "degrade",
+        may_give_back=refusal.may_give_back,
     )

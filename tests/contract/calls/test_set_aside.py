@@ -301,3 +301,20 @@ async def test_a_limit_of_tokens_that_is_neared_by_a_failure_is_reported(desk):
     with pytest.raises(RoadworthyError):
         await desk.ask(desk.pipeline(budgets={"daily": budget}))
     assert len(desk.heard("budget.nearly_spent")) == 1
+
+
+async def test_who_is_refused_is_told_whether_others_may_give_some_of_it_back(desk):
+    """While a request is under way it may; when all of it is spent, only the end of the day helps."""
+    desk.server.add(When(model_is("first-model"), Slow(0.5, Reply("Here.", usage=Usage(100, 100)))))
+    asked = desk.pipeline(budgets={"daily": {"scope": "environment", "per_day_usd": 0.0015}})
+    first = asyncio.create_task(desk.ask(asked, str))
+    await desk.server.arrived(1, timeout_seconds=60)
+    with pytest.raises(BudgetSpent, match="at most while others are under way") as caught:
+        await desk.ask(asked, str)
+    assert "as soon as requests under way have ended" in caught.value.hint
+    await first
+    await desk.ask(asked, str)
+    with pytest.raises(BudgetSpent, match=r"at most\.") as caught:
+        await desk.ask(asked, str)
+    assert "under way" not in caught.value.hint
+    assert "begins anew at" in caught.value.hint
