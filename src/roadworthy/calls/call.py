@@ -105,7 +105,7 @@ class Skip:
     budget: str | None = None
     """The budget that has no room, where that is the reason."""
     resets_at_ms: int | None = None
-    """When that budget has room again."""
+    """When that budget begins anew."""
     degrades: bool = False
     """Whether that budget asks for a cheaper route."""
     may_give_back: bool = False

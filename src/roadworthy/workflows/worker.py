@@ -6,7 +6,7 @@ beat        says that this worker lives; stops runs whose cancellation was asked
 reap        finds workers whose heartbeat stands still, or whose process is gone, and queues their runs
 schedule    starts what is due by the clock
 sweep       deletes what retention no longer keeps
-upkeep      charges what dead processes had set aside for requests
+upkeep      charges what dead processes had set aside for requests, and writes what is owed to the books
 lane        sends what waits for a provider's batch, and brings the answers back
 """
 

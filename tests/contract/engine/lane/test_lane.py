@@ -288,9 +288,17 @@ async def test_no_more_is_collected_than_a_budget_has_room_for_at_the_price_of_a
         await probe.runs.cancel(run.id)
     room = (most * 3 + most // 2) / 1_000_000
     tight = {"budgets.tight": {"scope": "environment", "per_day_usd": f"{room:f}"}}
+    street.server.batches.hold = "in_progress"  # what has no room is refused before anything is given back
     app = street.app(**{**TEN, **tight, "provider_batch.max_requests": 3})
     async with app.running():
-        batch = await carried_out(street, app, finished)
+        batch_id = await app.batches.load("answer", street.file(10), lane="provider-batch")
+
+        async def seven_are_refused():
+            return (await app.batches.get(batch_id)).counts.get(RunStatus.DEAD) == 7
+
+        await until(seven_are_refused)
+        street.server.batches.finish()
+        batch = await finished(app, batch_id)
         assert batch.counts == {RunStatus.SUCCEEDED: 3, RunStatus.DEAD: 7}
         assert street.server.billed_in_batches == street.server.billed == 3
         failed = await app.runs.find(Filter(batch_id=batch.id, status=(RunStatus.DEAD,)))
