@@ -103,14 +103,16 @@ def http_client(blueprint: Blueprint, *, trust_env: bool = True) -> "httpx2.Asyn
     """The connections of a model."""
     import httpx2
 
+    from roadworthy.models.providers import connections
+
     seconds = blueprint.settings.timeout_seconds
-    connections = blueprint.settings.max_concurrency
+    at_once = blueprint.settings.max_concurrency
     return httpx2.AsyncClient(
         timeout=httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS)),
-        limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        limits=httpx2.Limits(max_connections=at_once, max_keepalive_connections=at_once),
         event_hooks={"request": [wire.note_request], "response": [wire.note_response]},
         trust_env=trust_env,
-        transport=blueprint.transport,
+        transport=blueprint.transport or connections.transport(trust_env=trust_env),
     )
 
 
