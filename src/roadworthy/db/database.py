@@ -3,7 +3,8 @@
 A use case is a plain function of a connection; `read` and `write` run it in a thread as one transaction. A
 transaction that loses its connection or its lock is run again until `patience_seconds` have passed, so a
 function given to `write` must have the same effect when it runs twice: it inserts under ids made before, and
-updates under a condition. SQLite writes go through one thread (`writer.py`), PostgreSQL uses a bounded pool.
+updates under a condition. SQLite writes go through one thread (`writer.py`) with a connection of its own,
+PostgreSQL uses a bounded pool.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy import event, exc
 
+from roadworthy.db.prepared import Prepared
 from roadworthy.db.writer import Writer
 from roadworthy.errors import ConfigurationError, DatabaseError
 
@@ -28,6 +30,8 @@ T = TypeVar("T")
 Work = Callable[[sa.Connection], T]
 
 _log = logging.getLogger("roadworthy.db")
+
+_BEGIN = Prepared(sa.text("BEGIN IMMEDIATE"))
 
 
 class Database:
@@ -56,7 +60,9 @@ class Database:
         self._threads = ThreadPoolExecutor(
             2 if self.is_sqlite else pool_size, thread_name_prefix="roadworthy-db"
         )
-        self._writer = Writer(self.write_now) if self.is_sqlite else None
+        self._writer = Writer(self._write_kept_now) if self.is_sqlite else None
+        self._kept: sa.Connection | None = None
+        """The writer thread's own: taking one from the pool costs more than a small transaction."""
 
     @property
     def display_url(self) -> str:
@@ -91,6 +97,8 @@ class Database:
         self._closed.set()
         if self._writer is not None:
             self._writer.close()
+        if self._kept is not None:
+            self._kept.close()
         self._threads.shutdown(wait=True)
         self.engine.dispose()
         self._read_engine.dispose()
@@ -100,9 +108,26 @@ class Database:
             return work(connection)
 
     def _write(self, work: Work[T]) -> T:
-        with self.engine.begin() as connection:
+        with self.engine.connect() as connection:
+            return self._transact(connection, work)
+
+    def _write_kept_now(self, work: Work[T]) -> T:
+        return self._repeat(lambda: self._write_kept(work))
+
+    def _write_kept(self, work: Work[T]) -> T:
+        connection, self._kept = self._kept or self.engine.connect(), None
+        try:
+            result = self._transact(connection, work)
+        except BaseException:
+            connection.close()  # whatever is wrong with it, the next transaction has another one
+            raise
+        self._kept = connection
+        return result
+
+    def _transact(self, connection: sa.Connection, work: Work[T]) -> T:
+        with connection.begin():
             if self.is_sqlite:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+                _BEGIN.run(connection)
             return work(connection)
 
     def _repeat(self, attempt: Callable[[], T]) -> T:
