@@ -165,28 +165,21 @@ def to_json(value: Any, *, sort: bool = True) -> str:
     return (_SORTED if sort else _AS_GIVEN).encode(value)
 
 
+def require_unicode(values: Mapping[str, Any]) -> None:
+    """Raise `UnfitError` where a text in these plain values is not valid Unicode."""
+    for name, value in values.items():
+        try:
+            (value if isinstance(value, str) else to_json(value)).encode()
+        except UnicodeEncodeError as error:
+            raise UnfitError(
+                f"Input {name!r} holds half a character (a lone surrogate), which cannot be sent: "
+                "decode the text with errors='replace'."
+            ) from error
+
+
 def fingerprint_source(values: Mapping[str, Any]) -> bytes:
-    """The bytes that stand for these inputs, whatever order they were passed in.
-
-    Raises:
-        UnfitError: A text in it is not valid Unicode.
-    """
-    try:
-        return _TYPED.encode(values).encode()
-    except UnicodeEncodeError as error:
-        broken = next(name for name, value in values.items() if not _is_unicode(value))
-        raise UnfitError(
-            f"Input {broken!r} holds half a character (a lone surrogate), which cannot be sent: "
-            "decode the text with errors='replace'."
-        ) from error
-
-
-def _is_unicode(value: Any) -> bool:
-    try:
-        to_json(value).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    """The bytes that stand for these inputs, whatever order they were passed in; they are valid Unicode."""
+    return _TYPED.encode(values).encode()
 
 
 def _moment(text: str) -> date | str:

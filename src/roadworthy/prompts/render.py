@@ -19,7 +19,7 @@ from roadworthy.errors import Fault, RenderError
 from roadworthy.prompts.check import Tree
 from roadworthy.prompts.faults import prompt_error
 from roadworthy.prompts.fence import NOTICE
-from roadworthy.prompts.inputs import UnfitError, accept, fingerprint_source
+from roadworthy.prompts.inputs import UnfitError, accept, fingerprint_source, require_unicode
 from roadworthy.prompts.sandbox import WORK, Work, sandbox
 from roadworthy.prompts.version import Role, Section, Version
 
@@ -39,8 +39,13 @@ class Rendered:
     """A prompt with its inputs filled in."""
 
     messages: tuple[Message, ...]
-    inputs_hash: str
-    """SHA-256 of the inputs, in hexadecimal; the same for the same values in any order."""
+    inputs: Mapping[str, Any]
+    """What they were filled in with, as plain data."""
+
+    @property
+    def inputs_hash(self) -> str:
+        """SHA-256 of the inputs, in hexadecimal; the same for the same values in any order."""
+        return hashlib.sha256(fingerprint_source(self.inputs)).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ def render(version: Version, inputs: Mapping[str, Any]) -> Rendered:
     """
     values = accept(version.name, version.inputs, inputs)
     try:
-        inputs_hash = hashlib.sha256(fingerprint_source(values)).hexdigest()
+        require_unicode(values)
     except UnfitError as error:
         raise RenderError(f"Prompt {version.name!r} cannot be rendered. {error}") from error
     sections = _compiled(version)
@@ -77,7 +82,7 @@ def render(version: Version, inputs: Mapping[str, Any]) -> Rendered:
             )
     if any(compiled.fences for compiled in sections):
         _announce(messages)
-    return Rendered(tuple(messages), inputs_hash)
+    return Rendered(tuple(messages), values)
 
 
 def _announce(messages: list[Message]) -> None:
