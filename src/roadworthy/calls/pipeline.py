@@ -272,6 +272,8 @@ class Pipeline:
             usage=answer.usage,
             cost_usd=answer.cost_usd,
             attempts=answer.attempts,
+            degraded=answer.degraded or None,
+            saved_usd=answer.saved_usd or None,
         )
 
 

@@ -46,6 +46,8 @@ class Fields(TypedDict, total=False):
     max_tokens: int | None
     seed: int | None
     attempts: int | None
+    degraded: bool | None
+    saved_usd: Decimal | None
 
 
 _PROVIDERS: Final = {
@@ -128,6 +130,8 @@ _TABLE: Final = (
     SpanAttribute("cost_usd", "roadworthy.cost_usd", ("attempt",), "dollars for this request"),
     SpanAttribute("sum_cost_usd", "roadworthy.total_cost_usd", ("run", "call"), "dollars for all attempts"),
     SpanAttribute("cost_source", "roadworthy.cost_source", ("call", "attempt"), "where the price comes from"),
+    SpanAttribute("saved_usd", "roadworthy.saved_usd", ("call",), "dollars that no model had to be paid"),
+    SpanAttribute("degraded", "roadworthy.degraded", ("call",), "whether it is less than on a good day"),
     SpanAttribute("http_status", "http.response.status_code", ("attempt",), "the provider's HTTP status"),
     SpanAttribute("attempts", "roadworthy.attempts", ("step", "call"), "how many were made"),
     SpanAttribute(
@@ -151,7 +155,7 @@ SPAN_ATTRIBUTES: Final[dict[str, SpanAttribute]] = {attribute.word: attribute fo
 _PLAIN: Final = {
     word: attribute.name
     for word, attribute in SPAN_ATTRIBUTES.items()
-    if word not in {"usage", "cost_usd", "provider", "finish_reason", "prompt_id"}
+    if word not in {"usage", "cost_usd", "saved_usd", "provider", "finish_reason", "prompt_id"}
 }
 """Names of what goes over the wire as it is."""
 
@@ -184,6 +188,8 @@ def _translate(kind: SpanKind, word: str, value: Any) -> Iterator[tuple[str, Att
         yield from _usage(kind, value)
     elif word == "cost_usd":
         yield "cost_usd" if kind == "attempt" else "sum_cost_usd", float(value)
+    elif word == "saved_usd":
+        yield "saved_usd", float(value)
     elif word == "provider":
         yield "provider", _PROVIDERS.get(str(value), str(value))
     elif word == "finish_reason":

@@ -1,9 +1,9 @@
 """Every event of the system, in one table: its name, when it is emitted, what it measures and carries.
 
 `Telemetry.emit` writes an event as one structured log line on the logger `roadworthy.events`, and as an event
-of the span that is open. The table decides its level and its fields; `docs/telemetry.md` shows the same
-table, and a test compares the two. No field holds what a person or a model wrote: such text is in the
-database, with its own retention.
+of the span that is open, unless it only says how that span ends. The table decides its level and its fields;
+`docs/telemetry.md` shows the same table, and a test compares the two. No field holds what a person or a model
+wrote: such text is in the database, with its own retention.
 """
 
 import logging
@@ -100,6 +100,8 @@ class Event:
     measures: tuple[Measure, ...] = ()
     attributes: tuple[Attribute, ...] = ()
     level: int = _INFO
+    ends_span: bool = False
+    """It says what the open span's own attributes say when it ends, and is not repeated on it."""
 
     def faults(self, fields: dict[str, Any]) -> list[str]:
         """What is wrong with these fields: unknown, missing, or of another type."""
@@ -231,6 +233,7 @@ _TABLE: Final = (
             Attribute("provider", optional=True),
             Attribute("degraded", bool, optional=True),
         ),
+        ends_span=True,
     ),
     Event(
         "call.failed",
@@ -251,6 +254,7 @@ _TABLE: Final = (
         "A provider answered one request.",
         (_DURATION, *_TOKENS, _COST),
         (*_ATTEMPT, Attribute("provider_model", optional=True), Attribute("finish_reason", optional=True)),
+        ends_span=True,
     ),
     Event(
         "attempt.failed",

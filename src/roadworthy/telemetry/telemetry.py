@@ -103,7 +103,8 @@ class Telemetry:
         if known is None:
             return
         logged = _log.isEnabledFor(known.level)
-        if not logged and self._recorder is None:
+        recorder = None if known.ends_span else self._recorder
+        if not logged and recorder is None:
             return
         clean = CleanFields()
         for name in _FIELDS[event]:
@@ -114,8 +115,8 @@ class Telemetry:
             clean |= clean_error(error, self.scrubber, capture_content=self._capture_content)
         if logged:
             _log.log(known.level, event, extra={"roadworthy": clean})
-        if self._recorder is not None:
-            self._recorder.event(event, clean)
+        if recorder is not None:
+            recorder.event(event, clean)
 
     def run_span(self, *, run_id: str, workflow: str, traceparent: str = "") -> Span:
         """Around the execution of a run. `traceparent` puts it into the trace in which it was started."""

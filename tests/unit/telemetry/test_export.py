@@ -75,6 +75,13 @@ def one_run(telemetry, **run):
                     duration_seconds=0.5,
                     cost_usd=Decimal("0.000125"),
                 )
+                telemetry.emit(
+                    "budget.overrun",
+                    budget="daily",
+                    model="gpt",
+                    cost_usd=Decimal("0.000125"),
+                    reserved_usd=Decimal("0.0001"),
+                )
             call.set(rung="gpt", attempts=2, usage=Usage(100, 20), cost_usd=Decimal("0.000125"))
         run_span.set(status="succeeded")
         return telemetry.traceparent()
@@ -145,7 +152,7 @@ def test_a_run_arrives_as_one_tree_with_its_attributes(open_telemetry, collector
     assert [
         (event.name, collector.attributes(event.attributes)["roadworthy.cost_usd"])
         for event in answered.events
-    ] == [("attempt.finished", 0.000125)]
+    ] == [("budget.overrun", 0.000125)]
     assert failed.status.code == ERROR
     assert collector.attributes(failed.attributes)["error.type"] == "unavailable"
     assert collector.attributes(failed.attributes)["gen_ai.provider.name"] == "aws.bedrock"
