@@ -91,14 +91,15 @@ class Reckoner:
 
 def _worst(attempt: Attempt, seconds: float) -> Amount:
     """The most that the request can cost, also if prices change while it waits for its turn."""
-    tokens = estimate_usage(attempt.target, attempt.request).total_tokens
+    target, request, processing = attempt.target, attempt.request, attempt.processing
+    usage = estimate_usage(target, request)
     worst = 0
     for at_ms in (attempt.started_at, attempt.started_at + int(seconds * 1000)):
-        cost_usd = estimate(attempt.target, attempt.request, at_ms, processing=attempt.processing).cost_usd
+        cost_usd = estimate(target, request, at_ms, processing=processing, usage=usage).cost_usd
         if cost_usd is None:
-            return Amount(None, tokens)
+            return Amount(None, usage.total_tokens)
         worst = max(worst, to_micro_usd(cost_usd))
-    return Amount(worst, tokens)
+    return Amount(worst, usage.total_tokens)
 
 
 def _subject(call: Call[Any], progress: Progress) -> Subject:

@@ -67,14 +67,22 @@ def price(
     return UNKNOWN if rates is None else Price(rates.cost_usd(usage), rates.source)
 
 
-def estimate(target: Priced, request: Request, at_ms: int, *, processing: Processing = "live") -> Price:
+def estimate(
+    target: Priced,
+    request: Request,
+    at_ms: int,
+    *,
+    processing: Processing = "live",
+    usage: Usage | None = None,
+) -> Price:
     """The most that a request may cost: for a reservation, or if it failed and may have been billed.
 
     Writing into the provider's prefix cache costs more than reading, so every token may be one written.
+    `usage` is what `estimate_usage` said of it, where that is known already.
     """
     if _is_free(target):
         return FREE
-    usage = estimate_usage(target, request)
+    usage = usage or estimate_usage(target, request)
     rates = token_rates(target, usage.input_tokens, at_ms, processing=processing)
     if rates is None:
         return UNKNOWN
