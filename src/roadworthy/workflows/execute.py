@@ -82,7 +82,7 @@ class Executor:
     async def _execute(self, run_id: str) -> None:
         write, worker_id = self._parts.database.write, self.worker_id
         try:
-            claim = self.claimed.get(run_id) or await write(lambda tx: runs.take(tx, run_id, worker_id))
+            claim = self.claimed.get(run_id) or await write(lambda tx: self._take(tx, run_id, worker_id))
             if claim is None:
                 raise Leave("the run is not to be executed any more")
             entered = await write(lambda tx: self._enter(tx, claim))
@@ -119,6 +119,13 @@ class Executor:
             if self.active.get(run_id) is active:  # it may have been taken again here, as this one was left
                 del self.active[run_id]
             self._doorbell.work.set()
+
+    def _take(self, tx: sa.Connection, run_id: str, worker_id: str) -> Claim | None:
+        """Take over a run, but not from ourselves: the engine may hand over twice what lay in its queue."""
+        here = self.active.get(run_id)
+        if here is not None and runs.holds(tx, here.context.claim):
+            return None
+        return runs.take(tx, run_id, worker_id)
 
     def _enter(self, tx: sa.Connection, claim: Claim) -> Entered | Failure:
         name = runs.workflow_of(tx, claim.run_id)

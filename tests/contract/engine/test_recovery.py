@@ -218,3 +218,41 @@ async def test_runs_that_wait_their_turn_to_be_handed_over_are_not_taken_for_los
         claims = [(await handle.run()).claim for handle in handles]
     assert sorted(done) == list(range(5))
     assert claims == [1] * 5
+
+
+async def test_a_run_that_the_engine_hands_over_twice_is_executed_once(app, gate, until):
+    """A run that lay in its queue for long may be queued again just as it is begun: the first one goes on."""
+    left = []
+
+    @app.step
+    async def hold() -> int:
+        await gate.wait()
+        return gate.came
+
+    @app.workflow
+    async def held() -> int:
+        return await hold()
+
+    async with app.running():
+        from dbos._dbos import _get_dbos_instance
+
+        engine = app._worker.engine
+        body = engine._body
+
+        async def noted(run_id: str) -> None:
+            try:
+                await body(run_id)
+            finally:
+                left.append(run_id)
+
+        engine._body = noted
+        handle = await app.start(held)
+        await gate.reached()
+        system = _get_dbos_instance()._sys_db
+        again = (handle.id, [engine.executor_id], "roadworthy")
+        assert await asyncio.to_thread(system.reenqueue_for_recovery, *again)
+        await until(lambda: left or gate.came > 1)
+        gate.open()
+        assert left == [handle.id]
+        assert await handle.result(timeout_seconds=20) == 1
+        assert gate.came == 1

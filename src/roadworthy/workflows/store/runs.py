@@ -206,6 +206,11 @@ def held(claim: Claim) -> sa.ColumnElement[bool]:
     )
 
 
+def holds(tx: sa.Connection, claim: Claim) -> bool:
+    """Whether a claim still holds."""
+    return tx.execute(sa.select(runs.c.id).where(held(claim))).first() is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Entered:
     """What a run's body is given when it begins."""
