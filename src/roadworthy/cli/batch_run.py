@@ -88,6 +88,7 @@ async def queue(place: Place, order: Order, *, as_json: bool) -> int:
     from roadworthy.cli.batch_document import as_document, states
 
     app = load_app(place)
+    _say_if_live(app, order)
     async with app.running(work=False):
         batch = await app.batches.get(await order.load(app))
         working = await alive(app)
@@ -106,6 +107,7 @@ async def execute(
 ) -> str | int:
     """Load the batch and follow it to its end; returns its id, or the exit code when it was interrupted."""
     app = load_app(place, workers__concurrency=concurrency)
+    _say_if_live(app, order)
     bar = _Bar(quiet=quiet)
 
     async def follow(opened: "App", batch_id: str, goes_on: "GoesOn") -> "Batch | None":
@@ -128,13 +130,26 @@ async def execute(
     return batch_id
 
 
+def _say_if_live(app: "App", order: Order) -> None:
+    """Tell, before any money goes, when the lane cannot do what it is asked for."""
+    from roadworthy.models.providers.batches import BATCH_PROVIDERS
+
+    chains = [one.models for route in app.settings.routes.values() for one in (route, *route.rules)]
+    providers = {app.settings.models[name].provider for names in chains for name in names}
+    if order.lane == "provider-batch" and not providers & BATCH_PROVIDERS.keys():
+        say(
+            "No model of a route has a batch API that is spoken here: all are asked live, at live prices.",
+            errors=True,
+        )
+
+
 class _Bar:
-    """Progress: a bar for a person, a line for every tenth elsewhere."""
+    """Progress: a bar for a person; elsewhere a line for every tenth, and when the provider gets calls."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
         self._progress: Progress | None = None
-        self._said = -1
+        self._said: tuple[int, bool] | None = None
 
     def open(self) -> AbstractContextManager[Any]:
         if self._quiet or not is_terminal():
@@ -159,9 +174,9 @@ class _Bar:
             task = self._progress.task_ids[0]
             self._progress.update(task, completed=batch.done, total=batch.total, description=states(batch))
         elif not self._quiet:
-            tenth = 10 * batch.done // max(1, batch.total or 1)
-            if tenth != self._said:
-                self._said = tenth
+            so_far = 10 * batch.done // max(1, batch.total or 1), batch.at_provider > 0
+            if so_far != self._said:
+                self._said = so_far
                 say(f"{batch.done} of {batch.total}: {states(batch)}")
 
 

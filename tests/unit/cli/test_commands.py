@@ -176,6 +176,18 @@ def test_a_detached_batch_maps_fields_and_keeps_rejects(roadworthy, project):
     assert roadworthy("batch", "list", "--json").json["batches"][0]["id"] == loaded["id"]
 
 
+@pytest.mark.parametrize(("provider", "warns"), [("google", False), ("bedrock", True)])
+def test_a_lane_that_no_model_has_is_told_before_anything_is_asked(roadworthy, project, provider, warns):
+    """Else a batch would be paid at live prices by who thinks that it costs half."""
+    settings = project / "roadworthy.toml"
+    model = f'[models.other]\nprovider = "{provider}"\nmodel = "any"\nregion = "eu-central-1"\n'
+    text = settings.read_text(encoding="utf-8").replace('models = ["rule"]', 'models = ["other", "rule"]')
+    settings.write_text(model + text, encoding="utf-8")
+    words = ["batch", "run", "sort_message", "messages.jsonl", "--detach", "--json"]
+    assert "batch API" not in roadworthy(*words).err
+    assert ("has a batch API" in roadworthy(*words, "--lane", "provider-batch").err) is warns
+
+
 def test_a_sample_is_spread_over_the_file(roadworthy, project):
     """The first line is always part of it, and so many are taken as asked."""
     lines = [json.dumps({"text": str(number)}) for number in range(10)]

@@ -32,7 +32,7 @@ async def ways(street, app):
 async def carried_out(street, app, finished, *, count=10, workflow="answer", **options):
     """A batch of runs in the lane, at its end."""
     batch_id = await app.batches.load(workflow, street.file(count), lane="provider-batch", **options)
-    return await finished(app, batch_id)
+    return await finished(app, batch_id, seconds=60)
 
 
 @every_dialect
