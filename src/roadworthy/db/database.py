@@ -3,8 +3,8 @@
 A use case is a plain function of a connection; `read` and `write` run it in a thread as one transaction. A
 transaction that loses its connection or its lock is run again until `patience_seconds` have passed, so a
 function given to `write` must have the same effect when it runs twice: it inserts under ids made before, and
-updates under a condition. SQLite writes go through one thread (`writer.py`) with a connection of its own,
-PostgreSQL uses a bounded pool.
+updates under a condition. PostgreSQL uses a bounded pool. SQLite writes go through one thread (`writer.py`);
+its threads keep their connections, since taking one from a pool costs more than a small transaction.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ import random
 import sqlite3
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -60,9 +61,8 @@ class Database:
         self._threads = ThreadPoolExecutor(
             2 if self.is_sqlite else pool_size, thread_name_prefix="roadworthy-db"
         )
+        self._kept, self._read_kept = _Kept(self.engine), _Kept(self._read_engine)
         self._writer = Writer(self._write_kept_now) if self.is_sqlite else None
-        self._kept: sa.Connection | None = None
-        """The writer thread's own: taking one from the pool costs more than a small transaction."""
 
     @property
     def display_url(self) -> str:
@@ -84,7 +84,8 @@ class Database:
     async def read(self, work: Work[T]) -> T:
         """Run `work` in a thread on a connection that sees one state of the database."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self.read_now, work)
+        read = self._read_kept_now if self.is_sqlite else self.read_now
+        return await loop.run_in_executor(self._threads, read, work)
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a thread as one transaction. A cancelled caller does not undo it."""
@@ -97,9 +98,9 @@ class Database:
         self._closed.set()
         if self._writer is not None:
             self._writer.close()
-        if self._kept is not None:
-            self._kept.close()
         self._threads.shutdown(wait=True)
+        self._kept.close()
+        self._read_kept.close()
         self.engine.dispose()
         self._read_engine.dispose()
 
@@ -112,17 +113,10 @@ class Database:
             return self._transact(connection, work)
 
     def _write_kept_now(self, work: Work[T]) -> T:
-        return self._repeat(lambda: self._write_kept(work))
+        return self._repeat(lambda: self._kept.use(lambda connection: self._transact(connection, work)))
 
-    def _write_kept(self, work: Work[T]) -> T:
-        connection, self._kept = self._kept or self.engine.connect(), None
-        try:
-            result = self._transact(connection, work)
-        except BaseException:
-            connection.close()  # whatever is wrong with it, the next transaction has another one
-            raise
-        self._kept = connection
-        return result
+    def _read_kept_now(self, work: Work[T]) -> T:
+        return self._repeat(lambda: self._read_kept.use(work))
 
     def _transact(self, connection: sa.Connection, work: Work[T]) -> T:
         with connection.begin():
@@ -144,6 +138,33 @@ class Database:
                 _log.warning("database not available, trying again", extra={"pause_seconds": pause_seconds})
             self._closed.wait(pause_seconds * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load
             pause_seconds = min(pause_seconds * 2, 1.0)
+
+
+class _Kept:
+    """Connections that stay open between uses: as many as threads use them at the same time."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._free: deque[sa.Connection] = deque()
+
+    def use(self, work: Work[T]) -> T:
+        """Run `work` on one of them. One on which it failed is not kept, whatever is wrong with it."""
+        try:
+            connection = self._free.pop()
+        except IndexError:
+            connection = self._engine.connect()
+        try:
+            result = work(connection)
+            connection.rollback()  # ends what a read began; after a commit there is nothing to end
+        except BaseException:
+            connection.close()
+            raise
+        self._free.append(connection)
+        return result
+
+    def close(self) -> None:
+        while self._free:
+            self._free.pop().close()
 
 
 def _normalised(url: str) -> sa.URL:

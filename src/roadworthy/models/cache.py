@@ -13,7 +13,7 @@ import json
 import logging
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -110,7 +110,7 @@ class AnswerCache:
         if not entry.complete:
             return
         values = {name: getattr(entry, name) for name in _COLUMNS if name not in ("value", "usage")}
-        _STORE.run(tx, **values, value=entry.payload, usage=json.dumps(asdict(entry.usage)))
+        _STORE.run(tx, **values, value=entry.payload, usage=_usage_json(entry.usage))
 
     def remember(self, entry: Cached) -> None:
         """Hold an answer in memory, once it is stored."""
@@ -193,6 +193,10 @@ class AnswerCache:
         self._memory.drop(key)
         delete = sa.delete(cached_answers).where(_row.key == key, _row.made_at == made_at)
         await asyncio.shield(self._database.write(lambda tx: tx.execute(delete)))
+
+
+def _usage_json(usage: Usage) -> str:
+    return json.dumps({name: getattr(usage, name) for name in Usage.__slots__})
 
 
 def _read(values: dict[str, Any]) -> Cached:
