@@ -66,6 +66,25 @@ async def test_a_cancelled_caller_does_not_undo_or_block_the_write(database: Dat
     assert "n2" in await database.read(names)
 
 
+async def test_a_read_sees_what_was_stored_since_the_one_before(database: Database) -> None:
+    """No read leaves a view of the database behind for the next, neither prepared nor through SQLAlchemy."""
+    count = sa.select(sa.func.count()).select_from(signals)
+    for number in range(3):
+        assert await database.read(lambda tx: tx.execute(count).scalar_one()) == number
+        assert len(await database.read(names)) == number
+        await database.write(lambda tx, n=number: put(tx, n))
+
+
+async def test_a_read_that_fails_harms_none_after_it(database: Database) -> None:
+    """A fault of the database, or of the work itself, is told; the next read has a sound connection."""
+    await database.write(lambda tx: put(tx, 1))
+    with pytest.raises(DatabaseError):
+        await database.read(lambda tx: tx.exec_driver_sql("SELECT nothing FROM nowhere"))
+    with pytest.raises(ZeroDivisionError):
+        await database.read(lambda tx: len(names(tx)) / 0)
+    assert await database.read(names) == ["n1"]
+
+
 def test_an_insert_leaves_an_existing_row_as_it_is(database: Database) -> None:
     """The second insert of the same id changes nothing and says so."""
     assert database.write_now(lambda tx: put(tx, 1)) == 1
