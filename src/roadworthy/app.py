@@ -20,6 +20,7 @@ from roadworthy.calls import Output, Pipeline
 from roadworthy.db import Database, require_current, upgrade
 from roadworthy.errors import ConfigurationError, Fault, NotFound, SettingsError, did_you_mean
 from roadworthy.models import AnswerCache, Gates, LearnedRouter, Models
+from roadworthy.monitoring import RollUps
 from roadworthy.prompts import Prompts, Version, load_prompts
 from roadworthy.prompts import store as prompt_store
 from roadworthy.records import Clock, Ids, RandomIds, SystemClock
@@ -301,6 +302,11 @@ class App:
         )
 
     @cached_property
+    def rollups(self) -> RollUps:
+        """What the calls of each hour come to, for reports."""
+        return RollUps(self.database, self.clock)
+
+    @cached_property
     def _parts(self) -> Parts:
         return Parts(self.settings, self.database, self.clock, self._ids, self.telemetry, self.rehearse)
 
@@ -408,7 +414,7 @@ class App:
                 self._workflows,
                 self._doorbell,
                 scheduler=scheduler,
-                upkeep=self.pipeline.admissions.expire,
+                upkeep=self._keep_up,
                 models=self.models,
                 lane=self.pipeline.lane,
             )
@@ -428,6 +434,10 @@ class App:
         """Start a run with typed arguments; `app.runs.start` takes JSON, keys and tags."""
         given = as_json(workflow.signature.bind(args, kwargs), f"The input of workflow {workflow.name!r}")
         return cast("Handle[R]", await self.runs.start(workflow, given))
+
+    async def _keep_up(self) -> None:
+        await self.pipeline.admissions.expire()
+        await self.rollups.keep_up()
 
     async def _close(self, patience_seconds: float | None) -> None:
         try:
@@ -452,6 +462,7 @@ class App:
                 "runs",
                 "batches",
                 "reviews",
+                "rollups",
                 "_parts",
                 "telemetry",
             ):

@@ -219,8 +219,9 @@ class Admissions:
             for one in budget_store.expired(tx, now_ms, 1):
                 if budget_store.release(tx, one.id):
                     admission = admission_of(one)
-                    lost.record(tx, one, now_ms)
-                    give_back(tx, admission, admission.amount, now_ms)
+                    ended_at = self._clock.now_ms()
+                    lost.record(tx, one, ended_at)
+                    give_back(tx, admission, admission.amount, ended_at)
                     return True
             return False
 

@@ -6,6 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from roadworthy.budgets import Reservation
+from roadworthy.calls import hours
 from roadworthy.calls.attempt import Attempt, AttemptStatus
 from roadworthy.calls.call import CallStatus, Progress
 from roadworthy.db import insert_once
@@ -100,6 +101,8 @@ def record(tx: sa.Connection, reservation: Reservation, now_ms: int) -> None:
     if not inserted:  # it ended after all, and its own record tells what it cost
         return
     its = calls.c.id == reservation.call_id
+    began = tx.execute(sa.select(calls.c.started_at).where(its)).scalars().all()
+    hours.changed_all(tx, began, now_ms)
     tx.execute(
         sa.update(calls)
         .where(its)

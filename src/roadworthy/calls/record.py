@@ -58,9 +58,8 @@ class Recorder:
         every = _OWED_SECONDS if self._admissions.owes else _SWEEP_SECONDS
         if self._swept is None or now - self._swept >= every:
             self._swept = now
-            now_ms = self._clock.now_ms()
             await self._admissions.expire()
-            await self._database.write(lambda tx: store.close_overdue(tx, now_ms))
+            await self._database.write(lambda tx: store.close_overdue(tx, self._clock.now_ms()))
 
     async def usual_cost_micro_usd(self, call: Call[Any]) -> int:
         """What a call of this prompt usually costs: the mean of those on record; 0 while none is."""
@@ -222,9 +221,10 @@ class Recorder:
         first, keep = not progress.touched, progress.keep
 
         def write(tx: sa.Connection) -> None:
+            stored_at = self._clock.now_ms()  # with its step, which may end hours after the call
             if first and call.step_id is not None and (call.step_attempt or 0) > 1:
-                store.close_of_earlier(tx, progress.call, now_ms)
-            store.record(tx, row, attempts, fresh, scrub)
+                store.close_of_earlier(tx, progress.call, stored_at)
+            store.record(tx, row, attempts, fresh, scrub, stored_at)
             for one in fresh:
                 self._admissions.settle(tx, one, now_ms)
             if keep is not None:
@@ -279,7 +279,7 @@ class Recorder:
         row = store.CallRow(progress, status, error_kind=kind, finished_at=now_ms)
 
         def write(tx: sa.Connection) -> None:
-            store.record_left(tx, row, fresh, self._telemetry.scrubber.scrub)
+            store.record_left(tx, row, fresh, self._telemetry.scrubber.scrub, self._clock.now_ms())
             for one in fresh:
                 self._admissions.settle(tx, one, now_ms)
 

@@ -13,6 +13,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from roadworthy.calls import hours
 from roadworthy.calls.attempt import Attempt, AttemptStatus
 from roadworthy.calls.call import Call, CallStatus, Progress
 from roadworthy.db import Prepared, insert_once, pack, unpack
@@ -68,7 +69,7 @@ _ADD_TO_RUN = Prepared(
     .values(cost_micro_usd=runs.c.cost_micro_usd + sa.bindparam("micro_usd"))
 )
 _ITS_ATTEMPTS = call_attempts.c.call_id == sa.bindparam("the_call_id")
-_LOCK_CALL = sa.select(calls.c.id).where(calls.c.id == sa.bindparam("the_call_id")).with_for_update()
+_LOCK_CALL = sa.select(calls.c.started_at).where(calls.c.id == sa.bindparam("the_call_id")).with_for_update()
 _SUMMED = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost_micro_usd")
 _ADD_UP = (
     sa.update(calls)
@@ -91,7 +92,11 @@ _ADD_UP = (
     )
 )
 _RUNNING = calls.c.status == sa.literal_column(f"'{CallStatus.RUNNING}'")
-_CLOSE = sa.update(calls).values(status=CallStatus.LOST.value, finished_at=sa.bindparam("now_ms"))
+_CLOSE = (
+    sa.update(calls)
+    .values(status=CallStatus.LOST.value, finished_at=sa.bindparam("now_ms"))
+    .returning(calls.c.started_at)
+)
 _CLOSE_OVERDUE = _CLOSE.where(_RUNNING, calls.c.deadline_at < sa.bindparam("before_ms"))
 _CLOSE_OF_EARLIER = _CLOSE.where(
     _RUNNING,
@@ -102,22 +107,30 @@ _CLOSE_OF_EARLIER = _CLOSE.where(
 
 
 def record(
-    tx: sa.Connection, row: CallRow, attempts: Sequence[Attempt], fresh: Sequence[Attempt], scrub: Scrub
+    tx: sa.Connection,
+    row: CallRow,
+    attempts: Sequence[Attempt],
+    fresh: Sequence[Attempt],
+    scrub: Scrub,
+    now_ms: int,
 ) -> None:
     """Store the call as it stands, with the `fresh` attempts, and add what these cost to its run."""
     call_id, run_id = row.progress.id, row.progress.call.run_id
     _UPSERT_CALL.run(tx, **_call_values(row, attempts))
+    hours.changed(tx, row.progress.started_at, now_ms)
     for attempt in fresh:
         add_attempt(tx, call_id, run_id, attempt, scrub)
 
 
-def record_left(tx: sa.Connection, row: CallRow, attempts: Sequence[Attempt], scrub: Scrub) -> None:
+def record_left(
+    tx: sa.Connection, row: CallRow, attempts: Sequence[Attempt], scrub: Scrub, now_ms: int
+) -> None:
     """Store what a call has cost that its asker could not store; what is on record of it already stays."""
     call_id, run_id = row.progress.id, row.progress.call.run_id
     _INSERT_CALL.run(tx, **_call_values(row, attempts))
     for attempt in attempts:
         add_attempt(tx, call_id, run_id, attempt, scrub)
-    add_up(tx, call_id)
+    add_up(tx, call_id, now_ms)
     ended = {"status": row.status.value, "finished_at": row.finished_at}
     tx.execute(sa.update(calls).where(calls.c.id == call_id, _RUNNING).values(**ended))
 
@@ -131,10 +144,12 @@ def add_attempt(tx: sa.Connection, call_id: str, run_id: str | None, attempt: At
         _ADD_TO_RUN.run(tx, the_run_id=run_id, micro_usd=to_micro_usd(attempt.cost_usd))
 
 
-def add_up(tx: sa.Connection, call_id: str) -> None:
+def add_up(tx: sa.Connection, call_id: str, now_ms: int) -> None:
     """Make a call's totals those of its attempts, where two transactions may be adding some."""
-    tx.execute(_LOCK_CALL, {"the_call_id": call_id})  # the next statement sees what the other one stored
+    # locked, so that the next statement sees what the other one stored
+    began = tx.execute(_LOCK_CALL, {"the_call_id": call_id}).scalars().all()
     tx.execute(_ADD_UP, {"the_call_id": call_id})
+    hours.changed_all(tx, began, now_ms)
 
 
 def usual_cost_micro_usd(tx: sa.Connection, prompt_id: str) -> int:
@@ -155,13 +170,18 @@ def usual_cost_micro_usd(tx: sa.Connection, prompt_id: str) -> int:
 
 def close_overdue(tx: sa.Connection, now_ms: int) -> None:
     """Close calls that should have ended by themselves: their process died."""
-    tx.execute(_CLOSE_OVERDUE, {"now_ms": now_ms, "before_ms": now_ms - _GRACE_MS})
+    _close(tx, _CLOSE_OVERDUE, now_ms, before_ms=now_ms - _GRACE_MS)
 
 
 def close_of_earlier(tx: sa.Connection, call: Call[Any], now_ms: int) -> None:
     """Close calls that earlier attempts of the same step left open when their worker died."""
     values = {"the_run_id": call.run_id, "the_step_id": call.step_id, "the_step_attempt": call.step_attempt}
-    tx.execute(_CLOSE_OF_EARLIER, {**values, "now_ms": now_ms})
+    _close(tx, _CLOSE_OF_EARLIER, now_ms, **values)
+
+
+def _close(tx: sa.Connection, statement: Any, now_ms: int, **values: Any) -> None:
+    closed = tx.execute(statement, {**values, "now_ms": now_ms}).scalars().all()
+    hours.changed_all(tx, closed, now_ms)
 
 
 def of_run(tx: sa.Connection, run_id: str, *, payloads: bool = False) -> list[dict[str, Json]]:

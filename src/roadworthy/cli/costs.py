@@ -1,5 +1,6 @@
 """`roadworthy costs`: where money went, what was saved, and what the month will have cost at its end."""
 
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +73,7 @@ async def costs(
     Of the environment that --environment names. Money is in US dollars.
     """
     from roadworthy.cli.project import records
-    from roadworthy.errors import InvalidInput
+    from roadworthy.errors import DatabaseError, InvalidInput
     from roadworthy.monitoring import Filter, Query
 
     if csv and as_json:
@@ -84,6 +85,8 @@ async def costs(
         )
     dimensions = _dimensions(by or ["workflow"])
     async with records(place) as app:
+        with suppress(DatabaseError):  # only a report takes longer where nothing may be written
+            await app.rollups.keep_up()
         where = Filter(app.settings.environment, workflow, tenant, prompt, model)
         if forecast:
             await _say_forecast(app, where, timezone, as_json=as_json)

@@ -57,7 +57,8 @@ class Database:
             self._read_engine = _sqlite_engine(self.url, durability, pool_size, busy_timeout_seconds)
             _take_turns(self.engine)
         else:
-            self.engine = self._read_engine = _postgres_engine(self.url, pool_size, connect_timeout_seconds)
+            self.engine = _postgres_engine(self.url, pool_size, connect_timeout_seconds)
+            self._read_engine = self.engine.execution_options(isolation_level="REPEATABLE READ")
         self._threads = ThreadPoolExecutor(
             2 if self.is_sqlite else pool_size, thread_name_prefix="roadworthy-db"
         )
@@ -106,6 +107,8 @@ class Database:
 
     def _read(self, work: Work[T]) -> T:
         with self._read_engine.connect() as connection:
+            if self.is_sqlite:  # its driver begins a transaction only for a write
+                connection.exec_driver_sql("BEGIN")
             return work(connection)
 
     def _write(self, work: Work[T]) -> T:

@@ -1,10 +1,13 @@
 """What operators watch: where money went, and where it will have gone by the end of the month."""
 
-from roadworthy.monitoring.costs import Figures, Report, Row, costs, sum_of
+from roadworthy.monitoring.costs import Report, costs
 from roadworthy.monitoring.early_exits import EarlyExit
+from roadworthy.monitoring.figures import Figures, Row, sum_of
 from roadworthy.monitoring.forecast import Forecast, forecast
+from roadworthy.monitoring.latency import Latency, latencies
 from roadworthy.monitoring.pace import Pace
 from roadworthy.monitoring.query import Dimension, Filter, Key, Query
+from roadworthy.monitoring.rollups import RollUps
 
 __all__ = [
     "Dimension",
@@ -13,11 +16,14 @@ __all__ = [
     "Filter",
     "Forecast",
     "Key",
+    "Latency",
     "Pace",
     "Query",
     "Report",
+    "RollUps",
     "Row",
     "costs",
     "forecast",
+    "latencies",
     "sum_of",
 ]

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 
 from roadworthy.db.tables.calls import calls
 from roadworthy.db.tables.workflows import runs
-from roadworthy.monitoring.query import Grouping, Key, Query
+from roadworthy.monitoring.grouping import Grouping
+from roadworthy.monitoring.query import Key, Query
 from roadworthy.workflows.run import FINISHED, RunStatus
 
 _MOST_RUNS = 1_000

@@ -12,9 +12,10 @@ from decimal import Decimal
 
 import sqlalchemy as sa
 
-from roadworthy.monitoring.costs import Figures, costs
+from roadworthy.monitoring.costs import costs
 from roadworthy.monitoring.days import month_of
 from roadworthy.monitoring.expectation import Basis, Expectation
+from roadworthy.monitoring.figures import Figures
 from roadworthy.monitoring.history import days_left, histories
 from roadworthy.monitoring.pace import Pace, paces
 from roadworthy.monitoring.query import Filter, Query

@@ -1,15 +1,19 @@
 """What was spent on each of the last days: what expectations are made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 
 from roadworthy.budgets.calendar import Calendar
 from roadworthy.db.tables.calls import call_attempts, calls
+from roadworthy.db.tables.rollups import call_hours, call_keys
+from roadworthy.monitoring.coverage import coverage
 from roadworthy.monitoring.days import Days, date_of
-from roadworthy.monitoring.query import Dimension, Filter, Grouping, Key, Query
+from roadworthy.monitoring.grouping import Grouping, Only
+from roadworthy.monitoring.query import Dimension, Filter, Key, Query
 
 DAYS = 56
 """Eight weeks: enough of each weekday, and not so many that a habit long gone counts."""
@@ -43,25 +47,44 @@ def histories(
     now_ms: int,
     *,
     by: tuple[Dimension, ...] = (),
-    only: sa.ColumnElement[bool] | None = None,
+    only: Only | None = None,
 ) -> dict[Key, History]:
     """The last 56 days and today, for each group; `only` restricts the calls further."""
     today = date_of(now_ms, timezone)
     since_ms = Calendar(timezone).day(now_ms - DAYS * _DAY_MS).starts_at_ms
     query = Query(since_ms, now_ms + 1, (Dimension.DAY, *by), where, timezone)
-    table, grouping = (call_attempts if query.by_attempt else calls), Grouping(query)
-    figures = {
-        "micro_usd": sa.func.sum(table.c.cost_micro_usd),
-        "tokens": sa.func.sum(table.c.input_tokens + table.c.output_tokens),
-    }
-    statement = grouping.of_attempts(figures) if query.by_attempt else grouping.of_calls(figures)
+    grouping = Grouping(query, only)
     found: dict[Key, History] = {}
-    for row in tx.execute(statement if only is None else statement.where(only)):
-        day, *key = grouping.key(row)
-        micro_usd, tokens = row[grouping.width :]
-        history = found.setdefault(tuple(key), History(today))
-        history.add(date.fromisoformat(day), int(micro_usd), int(tokens))
+    for statement in _statements(tx, grouping, only):
+        for row in tx.execute(statement):
+            day, *key = grouping.key(row)
+            micro_usd, tokens = row[grouping.width :]
+            history = found.setdefault(tuple(key), History(today))
+            history.add(date.fromisoformat(day), int(micro_usd), int(tokens))
     return found
+
+
+def _statements(tx: sa.Connection, grouping: Grouping, only: Only | None) -> Iterator[sa.Select[Any]]:
+    """What was spent, and the tokens."""
+    by_attempt = grouping.query.by_attempt
+    spans, hours = coverage(tx, grouping.query, grouping.days)
+    its = (call_attempts if by_attempt else calls).c
+    figures = {
+        "micro_usd": sa.func.sum(its.cost_micro_usd),
+        "tokens": sa.func.sum(its.input_tokens + its.output_tokens),
+    }
+    for span in spans:
+        yield grouping.of_attempts(span, figures) if by_attempt else grouping.of_calls(span, figures)
+    if hours is None or not set(only.columns if only else ()) <= set(call_keys.c.keys()):
+        return
+    mine = call_hours.c
+    columns = (
+        (mine.cost_micro_usd, mine.input_tokens, mine.output_tokens)
+        if by_attempt
+        else (mine.call_cost_micro_usd, mine.call_input_tokens, mine.call_output_tokens)
+    )
+    summed = {"micro_usd": columns[0], "tokens": columns[1] + columns[2]}
+    yield grouping.of_hours(hours, call_hours, summed)
 
 
 def days_left(now_ms: int, until_ms: int, timezone: str) -> list[tuple[date, float]]:

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from roadworthy.budgets import Budgets
 from roadworthy.budgets import store as accounts
 from roadworthy.budgets.standing import Standing
-from roadworthy.db.tables.calls import calls
 from roadworthy.monitoring.days import month_of
 from roadworthy.monitoring.expectation import Expectation
+from roadworthy.monitoring.grouping import Only
 from roadworthy.monitoring.history import History, days_left, histories
 from roadworthy.monitoring.query import Dimension, Filter, Key
 from roadworthy.settings import BudgetSettings
@@ -93,7 +93,7 @@ def _histories(
     wanted = {_columns_of(scope, subject): subject for subject in subjects if subject}
     if not wanted:
         return {}
-    only = sa.tuple_(*columns).in_(list(wanted))
+    only = Only(columns, tuple(wanted))
     found: dict[str, History] = {}
     for key, history in histories(tx, where, timezone, now_ms, by=by, only=only).items():
         subject = wanted[_known_as(scope, key)]
@@ -105,12 +105,12 @@ def _histories(
     return found
 
 
-_SCOPES: Mapping[str, tuple[tuple[Dimension, ...], tuple[sa.Column[str], ...]]] = {
-    "workflow": ((Dimension.WORKFLOW,), (calls.c.workflow,)),
-    "tenant": ((Dimension.TENANT,), (calls.c.tenant,)),
-    "user": ((Dimension.TENANT, Dimension.USER), (calls.c.tenant, calls.c.user_id)),
-    "prompt": ((Dimension.PROMPT,), (calls.c.prompt_id,)),
-    "task": ((Dimension.TASK,), (calls.c.task,)),
+_SCOPES: Mapping[str, tuple[tuple[Dimension, ...], tuple[str, ...]]] = {
+    "workflow": ((Dimension.WORKFLOW,), ("workflow",)),
+    "tenant": ((Dimension.TENANT,), ("tenant",)),
+    "user": ((Dimension.TENANT, Dimension.USER), ("tenant", "user_id")),
+    "prompt": ((Dimension.PROMPT,), ("prompt_id",)),
+    "task": ((Dimension.TASK,), ("task",)),
 }
 """How the calls of a subject are told apart, and by which columns they are found."""
 

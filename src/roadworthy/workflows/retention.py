@@ -1,6 +1,7 @@
 """Deletes what is older than the settings keep, in small transactions, the engine's rows with ours.
 
-The keys of actions stay: an act must not be done twice because its run is long gone.
+The keys of actions stay: an act must not be done twice because its run is long gone. So does what calls came
+to, hour by hour; those that are not added up yet are deleted later.
 """
 
 from typing import TYPE_CHECKING
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from roadworthy.budgets import store as budget_store
+from roadworthy.calls import hours
 from roadworthy.calls.lane.store import batches
 from roadworthy.db.tables.answers import cached_answers
 from roadworthy.db.tables.calls import call_attempts, call_payloads, calls
@@ -94,9 +96,9 @@ def _delete_payloads(tx: sa.Connection, before: int) -> int:
 
 
 def _delete_calls(tx: sa.Connection, before: int) -> int:
-    gone = list(
-        tx.execute(sa.select(calls.c.id).where(calls.c.started_at < before).limit(_AT_ONCE)).scalars()
-    )
+    """Of whole hours, once what they came to is added up."""
+    until = hours.sweep_until(tx, before)
+    gone = list(tx.execute(sa.select(calls.c.id).where(calls.c.started_at < until).limit(_AT_ONCE)).scalars())
     if gone:
         for table in (call_payloads, call_attempts):
             tx.execute(sa.delete(table).where(table.c.call_id.in_(gone)))

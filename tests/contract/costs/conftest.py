@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from roadworthy.cli import terminal
 from roadworthy.cli.main import execute
 from roadworthy.db import Database, upgrade
-from roadworthy.db.tables import budgets, metadata  # noqa: F401 - their tables are made below
+from roadworthy.db.tables import budgets, metadata, rollups  # noqa: F401 - their tables are made below
 from roadworthy.db.tables.calls import call_attempts, calls
 from roadworthy.db.tables.workflows import runs
 from roadworthy.monitoring import Dimension, Filter, Query, Report, costs

@@ -11,7 +11,18 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from roadworthy.db import Database, current_revision, require_current, schema, upgrade
-from roadworthy.db.tables import answers, budgets, calls, lanes, metadata, models, prompts, review, workflows
+from roadworthy.db.tables import (
+    answers,
+    budgets,
+    calls,
+    lanes,
+    metadata,
+    models,
+    prompts,
+    review,
+    rollups,
+    workflows,
+)
 from roadworthy.errors import SchemaError
 
 
@@ -34,7 +45,7 @@ def test_an_empty_database_is_brought_to_the_newest_revision_once(database: Data
 
 def test_the_migrations_make_the_tables_that_the_code_declares(database: Database) -> None:
     """A column or index that is declared and not migrated, or the other way round, is found here."""
-    assert all((answers, budgets, calls, lanes, models, prompts, review, workflows))
+    assert all((answers, budgets, calls, lanes, models, prompts, review, rollups, workflows))
     upgrade(database)
     ours = set(metadata.tables)
 

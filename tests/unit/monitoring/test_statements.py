@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from roadworthy.db import Database
-from roadworthy.db.tables import calls, metadata, workflows  # noqa: F401 - their tables are made below
+from roadworthy.db.tables import calls, metadata, rollups, workflows  # noqa: F401 - their tables are made below
 from roadworthy.monitoring import Dimension, Filter, Query, costs
 
 

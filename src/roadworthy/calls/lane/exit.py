@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from roadworthy.calls import store
+from roadworthy.calls import hours, store
 from roadworthy.calls.ask import Asker, Said
 from roadworthy.calls.attempt import Attempt, AttemptStatus
 from roadworthy.calls.call import Call, CallStatus, Progress
@@ -101,7 +101,7 @@ class Exit:
 
         def also(tx: sa.Connection) -> None:
             """The batch may bring its answer, and what that cost, at any moment."""
-            store.add_up(tx, progress.id)
+            store.add_up(tx, progress.id, self._clock.now_ms())
             if progress.status is not CallStatus.RUNNING:
                 requests.move(tx, taken.request.id, LaneStatus.ANSWERED, LaneStatus.TAKEN, result=None)
 
@@ -132,7 +132,12 @@ class Exit:
         attempt.status, attempt.error = AttemptStatus.INVALID, error
         message = self._telemetry.scrubber.scrub(error.message)
         kind = kind_of(error)
-        await self._database.write(lambda tx: calls.not_valid(tx, progress.id, attempt.number, kind, message))
+
+        def note(tx: sa.Connection) -> None:
+            calls.not_valid(tx, progress.id, attempt.number, kind, message)
+            hours.changed(tx, progress.started_at, self._clock.now_ms())
+
+        await self._database.write(note)
 
     def _attempt(self, row: Any) -> Attempt | None:
         """An attempt as it is on record; None of a model that the settings have no more."""

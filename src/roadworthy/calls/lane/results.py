@@ -72,7 +72,7 @@ class Results:
             if became is LaneStatus.LATE and answered:
                 attempt.status = AttemptStatus.CANCELLED  # paid for, and nobody's answer
             store.add_attempt(tx, request.call_id, request.run_id, attempt, scrub)
-            store.add_up(tx, request.call_id)
+            store.add_up(tx, request.call_id, now_ms)
             settled.append(attempt)
         self._admissions.settle_together(tx, settled, now_ms)
         return stored
