@@ -10,14 +10,19 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import hypothesis
 import psycopg
 import pytest
+import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy import make_url
+
+from roadworthy.db import Database
+from roadworthy.db.tables.rollups import rolled_up
 
 # Tables are as wide as in a pipe, also where a test process is told a terminal's width.
 os.environ.pop("COLUMNS", None)
@@ -92,3 +97,20 @@ def _spare_the_disk(server_url: str) -> None:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
             server.execute(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
         server.execute("SELECT pg_reload_conf()")
+
+
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="session")
+def from_calls() -> Callable[[Database, Callable[[sa.Connection], T]], T]:
+    """What a function of a connection gives where nothing is added up, so that all is read from the calls."""
+
+    def read(database: Database, work: Callable[[sa.Connection], T]) -> T:
+        with database.engine.connect() as tx:
+            tx.execute(sa.update(rolled_up).values(rolled_until=0))
+            given = work(tx)
+            tx.rollback()
+        return given
+
+    return read
