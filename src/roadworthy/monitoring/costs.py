@@ -19,7 +19,7 @@ from roadworthy.db.tables.rollups import call_hours
 from roadworthy.monitoring import measures
 from roadworthy.monitoring.coverage import coverage
 from roadworthy.monitoring.early_exits import EarlyExit, early_exits
-from roadworthy.monitoring.figures import OF_EXITS, Figures, Row, Sums, sum_of
+from roadworthy.monitoring.figures import OF_EXITS, Figures, Row, Sums
 from roadworthy.monitoring.grouping import Grouping
 from roadworthy.monitoring.query import Query
 
@@ -64,7 +64,7 @@ def costs(tx: sa.Connection, query: Query) -> Report:
         known = one.saved_micro_usd is not None
         sums.add(key, OF_EXITS, (one.runs, 0 if known else one.runs, one.saved_micro_usd))
     rows = sums.rows()
-    return Report(query, _in_order(rows, query), sum_of(rows), _together(one for _, one in exits))
+    return Report(query, _in_order(rows, query), sums.total(), _together(one for _, one in exits))
 
 
 def _in_order(rows: Sequence[Row], query: Query) -> tuple[Row, ...]:

@@ -94,20 +94,26 @@ class Sums:
         self, tx: sa.Connection, grouping: Grouping, statement: sa.Select[Any], names: Iterable[str]
     ) -> None:
         """Add what a statement gives: these figures, after the key."""
-        places, width = [PLACE[name] for name in names], grouping.width
+        places, width, key = [PLACE[name] for name in names], grouping.width, grouping.key
         for row in tx.execute(statement).all():
-            self.add(grouping.key(row), places, row[width:])
+            self.add(key(row), places, row[width:])
 
     def add(self, key: Key, places: Iterable[int], values: Sequence[Any]) -> None:
         """Add some figures to a group's; the sum over no rows is None."""
-        sums = self._found.setdefault(key, [0] * len(PLACE))
+        sums = self._found.get(key)
+        if sums is None:
+            sums = self._found[key] = [0] * len(PLACE)
         for place, value in zip(places, values, strict=True):
-            if value:
-                sums[place] += int(value)  # PostgreSQL adds whole numbers up to a decimal
+            if value:  # PostgreSQL adds whole numbers up to a decimal
+                sums[place] += value if type(value) is int else int(value)
 
     def rows(self) -> list[Row]:
         """The groups that have anything."""
         return [Row(key, Figures(*sums)) for key, sums in self._found.items() if any(sums)]
+
+    def total(self) -> Figures:
+        """All groups together."""
+        return Figures(*map(sum, zip(*self._found.values(), strict=True)))
 
 
 def sum_of(rows: Iterable[Row]) -> Figures:

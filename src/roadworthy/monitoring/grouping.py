@@ -149,6 +149,8 @@ class Grouping:
 
     def key(self, row: Sequence[Any]) -> Key:
         """The key of a row of any of these."""
+        if self.days is None:
+            return tuple(value or "" for value in row[: self.width])
         return tuple(map(self._text, self.query.by, row))
 
     def _grouped(

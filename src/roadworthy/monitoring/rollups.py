@@ -31,7 +31,7 @@ from roadworthy.monitoring.query import Key
 from roadworthy.records import Clock
 
 _AT_ONCE_HOURS = 24
-_AT_ONCE_CALLS = 5_000
+_AT_ONCE_CALLS = 2_000
 """SQLite has one writer: nobody else should wait long for this one. An hour of more calls is one anyway."""
 _SECONDS = 1.0
 _MOST_KNOWN = 20_000
@@ -94,8 +94,8 @@ class RollUps:
             _forget(tx, since, until)
         figures: dict[tuple[int, Key], dict[str, int]] = {}
         for names, rows in (
-            (OF_CALLS, tx.execute(_CALLS, {"since": since, "until": until})),
-            (OF_ATTEMPTS, tx.execute(_ATTEMPTS, {"since": since, "until": until})),
+            (OF_CALLS, tx.execute(_CALLS, {"since": since, "until": until}).all()),
+            (OF_ATTEMPTS, tx.execute(_ATTEMPTS, {"since": since, "until": until}).all()),
         ):
             for hour, *row in rows:
                 key = tuple(row[: len(OF_KEY)])
@@ -108,7 +108,7 @@ class RollUps:
             tx.execute(sa.insert(call_hours), rows)
         took = [
             {"key_id": ids[tuple(row[: len(OF_KEY)])], "hour": hour, "bucket": row[-2], "calls": row[-1]}
-            for hour, *row in tx.execute(_LATENCIES, {"since": since, "until": until})
+            for hour, *row in tx.execute(_LATENCIES, {"since": since, "until": until}).all()
         ]
         if took:
             tx.execute(sa.insert(call_latencies), took)

@@ -6,7 +6,7 @@ beat        says that this worker lives; stops runs whose cancellation was asked
 reap        finds workers whose heartbeat stands still, or whose process is gone, and queues their runs
 schedule    starts what is due by the clock
 sweep       deletes what retention no longer keeps
-upkeep      charges what dead processes had set aside, writes what is owed, adds up what an hour's calls come to
+upkeep      charges what dead processes had set aside, writes what is owed, adds up the calls of an hour
 lane        sends what waits for a provider's batch, and brings the answers back
 """
 

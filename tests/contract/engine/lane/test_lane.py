@@ -1,16 +1,20 @@
 """Calls that can wait go through the provider's batch, at its price, and are answered in any case."""
 
+import asyncio
 from collections import Counter
 
 import pytest
+import sqlalchemy as sa
 
 from roadworthy.db.tables.calls import call_attempts, calls
 from roadworthy.db.tables.lanes import batch_requests, provider_batches
 from roadworthy.db.tables.workflows import runs
+from roadworthy.monitoring import Dimension, Query, costs
 from roadworthy.testing import simulated as sim
 from roadworthy.testing.simulated import BatchExpires, BatchFails, MissingLines
 from roadworthy.workflows import Filter, RunStatus
 
+HOUR_MS = 3_600_000
 BUDGET = {"budgets.day": {"scope": "environment", "per_day_usd": "1"}}
 TEN = {**BUDGET, "provider_batch.submit_after_seconds": 60, "provider_batch.max_requests": 10}
 """All ten at once, and none before."""
@@ -81,6 +85,37 @@ async def test_a_run_waits_for_the_batch_held_by_no_process(street, finished, un
         batch = await finished(app, batch_id)
         assert (batch.counts, batch.at_provider) == ({RunStatus.SUCCEEDED: 10}, 0)
         await street.books_balance(app)
+
+
+async def test_answers_that_come_hours_later_count_in_the_hour_of_their_calls(
+    street, finished, until, from_calls
+):
+    """The hour was added up while the batch was at work; what it brought is in the report at once."""
+    street.server.batches.hold = "in_progress"
+    app = street.app(**TEN)
+    async with app.running():
+        batch_id = await app.batches.load("answer", street.file(10), lane="provider-batch")
+
+        async def submitted():
+            return (await app.batches.get(batch_id)).at_provider == 10
+
+        def report(tx):
+            return costs(tx, Query(0, app.clock.now_ms() + 1, (Dimension.LANE, Dimension.MODEL)))
+
+        await until(submitted)
+        earlier = sa.update(calls).values(started_at=calls.c.started_at - 5 * HOUR_MS)
+        await app.database.write(lambda tx: tx.execute(earlier) and None)
+        assert await app.rollups.keep_up(60)
+        before = await app.database.read(report)
+        assert (before.total.calls, before.total.cost_micro_usd) == (10, 0)
+        street.server.batches.finish()
+        await finished(app, batch_id)
+        spent, _ = await street.reserved(app)
+        for _ in range(2):
+            after = await app.database.read(report)
+            assert after.total.cost_micro_usd == spent > 0
+            assert after.rows == (await asyncio.to_thread(from_calls, app.database, report)).rows
+            assert await app.rollups.keep_up(60)
 
 
 @every_dialect
