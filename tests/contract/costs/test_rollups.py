@@ -239,6 +239,16 @@ def test_a_call_that_is_closed_because_its_process_died_marks_its_hour(ledger, r
     assert same(query("model")).total.calls == 2
 
 
+def test_totals_that_are_made_anew_mark_the_hour_of_their_call(ledger, rollups, same):
+    """As when a batch brings an answer hours later, and nobody takes it."""
+    call_id = ledger.call({"cost_micro_usd": 40}, at_ms=START_MS, cost_micro_usd=0)
+    ledger.store()
+    assert asyncio.run(rollups.keep_up())
+    ledger.database.write_now(lambda tx: store.add_up(tx, call_id, NOW_MS))
+    assert rows(ledger, changed_hours) == 1
+    assert same(query()).total.cost_micro_usd == 40
+
+
 def test_expectations_are_the_same_from_hours_and_from_calls(ledger, rollups, from_calls):
     """Of all, of each subject of a budget, and of one model; by days that begin within an hour."""
     draw = random.Random(7)
