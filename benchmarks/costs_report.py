@@ -138,7 +138,7 @@ def made(count: int, since_ms: int, until_ms: int) -> Iterator[tuple[dict[str, A
         at_ms = since_ms + (until_ms - since_ms) * number // count
         call_id, workflow, tenant = f"call_{number:09}", number % 7, int(25 * draw.random() ** 2)
         tries = 1 if draw.random() < 0.9 else 2
-        attempts = [
+        attempts: list[dict[str, Any]] = [
             {
                 "call_id": call_id,
                 "number": attempt + 1,

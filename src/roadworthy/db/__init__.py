@@ -1,6 +1,6 @@
 """One database for state, prompts, calls and telemetry: SQLite by default, PostgreSQL with many workers."""
 
-from roadworthy.db.database import Database
+from roadworthy.db.database import Database, one_state
 from roadworthy.db.payloads import pack, unpack
 from roadworthy.db.prepared import Prepared, insert_once
 from roadworthy.db.schema import current_revision, require_current, upgrade
@@ -10,6 +10,7 @@ __all__ = [
     "Prepared",
     "current_revision",
     "insert_once",
+    "one_state",
     "pack",
     "require_current",
     "unpack",

@@ -57,8 +57,7 @@ class Database:
             self._read_engine = _sqlite_engine(self.url, durability, pool_size, busy_timeout_seconds)
             _take_turns(self.engine)
         else:
-            self.engine = _postgres_engine(self.url, pool_size, connect_timeout_seconds)
-            self._read_engine = self.engine.execution_options(isolation_level="REPEATABLE READ")
+            self.engine = self._read_engine = _postgres_engine(self.url, pool_size, connect_timeout_seconds)
         self._threads = ThreadPoolExecutor(
             2 if self.is_sqlite else pool_size, thread_name_prefix="roadworthy-db"
         )
@@ -83,7 +82,7 @@ class Database:
         return self._repeat(lambda: self._write(work))
 
     async def read(self, work: Work[T]) -> T:
-        """Run `work` in a thread on a connection that sees one state of the database."""
+        """Run `work` in a thread on a connection. Statements that must agree begin with `one_state`."""
         loop = asyncio.get_running_loop()
         read = self._read_kept_now if self.is_sqlite else self.read_now
         return await loop.run_in_executor(self._threads, read, work)
@@ -107,8 +106,6 @@ class Database:
 
     def _read(self, work: Work[T]) -> T:
         with self._read_engine.connect() as connection:
-            if self.is_sqlite:  # its driver begins a transaction only for a write
-                connection.exec_driver_sql("BEGIN")
             return work(connection)
 
     def _write(self, work: Work[T]) -> T:
@@ -168,6 +165,16 @@ class _Kept:
     def close(self) -> None:
         while self._free:
             self._free.pop().close()
+
+
+def one_state(tx: sa.Connection) -> None:
+    """Have all that is read on this connection from now on be of one state of the database.
+
+    Within a transaction that has begun, it does nothing: that is as it is.
+    """
+    if not tx.in_transaction():
+        sqlite = tx.dialect.name == "sqlite"  # its driver begins a transaction only for a write
+        tx.exec_driver_sql("BEGIN" if sqlite else "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
 
 
 def _normalised(url: str) -> sa.URL:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from roadworthy.db import one_state
 from roadworthy.db.tables.calls import call_attempts, calls
 from roadworthy.db.tables.rollups import call_hours
 from roadworthy.monitoring import measures
@@ -47,6 +48,7 @@ class Report:
 
 def costs(tx: sa.Connection, query: Query) -> Report:
     """What these calls cost, and what was saved on them."""
+    one_state(tx)
     grouping, sums = Grouping(query), Sums()
     spans, hours = coverage(tx, query, grouping.days)
     if hours is not None:

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from roadworthy.budgets.calendar import Calendar
+from roadworthy.db import one_state
 from roadworthy.db.tables.calls import call_attempts, calls
 from roadworthy.db.tables.rollups import call_hours, call_keys
 from roadworthy.monitoring.coverage import coverage
@@ -50,6 +51,7 @@ def histories(
     only: Only | None = None,
 ) -> dict[Key, History]:
     """The last 56 days and today, for each group; `only` restricts the calls further."""
+    one_state(tx)
     today = date_of(now_ms, timezone)
     since_ms = Calendar(timezone).day(now_ms - DAYS * _DAY_MS).starts_at_ms
     query = Query(since_ms, now_ms + 1, (Dimension.DAY, *by), where, timezone)

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from roadworthy.calls.call import CallStatus
+from roadworthy.db import one_state
 from roadworthy.db.tables.calls import calls
 from roadworthy.db.tables.rollups import call_latencies
 from roadworthy.monitoring.coverage import coverage
@@ -60,6 +61,7 @@ class Latency:
 
 def latencies(tx: sa.Connection, query: Query) -> dict[Key, Latency]:
     """How long the answered calls of each group took."""
+    one_state(tx)
     grouping = Grouping(query)
     spans, hours = coverage(tx, query, grouping.days)
     statements = [_of_calls(grouping, span) for span in spans]

@@ -349,6 +349,26 @@ def test_an_hour_that_has_changed_is_added_up_before_its_calls_are_deleted(ledge
     assert ledger.costs(until_ms=NOW_MS).total.cost_micro_usd == 13
 
 
+def test_a_report_is_of_one_moment(ledger, rollups):
+    """While it is made, its hours are added up and their calls deleted: it says what it would have said."""
+    ledger.call({"cost_micro_usd": 5}, at_ms=START_MS)
+    ledger.store()
+    done = []
+
+    def sweep(*statement) -> None:
+        if not done and "FROM calls" in statement[2]:
+            done.append(asyncio.run(rollups.keep_up()))
+            assert ledger.database.write_now(lambda tx: _delete_calls(tx, NOW_MS)) == 1
+
+    def read(tx):
+        sa.event.listen(tx, "before_cursor_execute", sweep)
+        return costs(tx, query()).total.cost_micro_usd
+
+    assert ledger.database.read_now(read) == 5
+    assert done == [True]
+    assert ledger.costs(until_ms=NOW_MS).total.cost_micro_usd == 5
+
+
 async def test_several_that_add_up_at_once_count_nothing_twice(ledger, clock, same):
     """Four programs, while calls of earlier hours are written all the time."""
     draw = random.Random(11)
