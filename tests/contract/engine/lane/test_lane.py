@@ -125,7 +125,7 @@ async def test_what_has_no_answer_by_the_deadline_is_asked_live(street, finished
     street.server.batches.run_before_cancel = 2
     app = street.app(**TEN)
     async with app.running():
-        batch = await carried_out(street, app, finished, within_seconds=2)
+        batch = await carried_out(street, app, finished, within_seconds=6)
         assert batch.counts == {RunStatus.SUCCEEDED: 10}
 
         async def ended():
