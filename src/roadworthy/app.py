@@ -16,6 +16,10 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast, overload
 
 import sqlalchemy as sa
 
+from roadworthy.access import Access, Principal
+from roadworthy.access.office import Note
+from roadworthy.audit import SYSTEM, Actor, ActorKind, Audit, Keyring, Outcome, acting, current_actor
+from roadworthy.audit import Action as AuditAction
 from roadworthy.calls import Output, Pipeline
 from roadworthy.db import Database, require_current, upgrade
 from roadworthy.errors import ConfigurationError, Fault, NotFound, SettingsError, did_you_mean
@@ -23,7 +27,7 @@ from roadworthy.models import AnswerCache, Gates, LearnedRouter, Models
 from roadworthy.monitoring import RollUps
 from roadworthy.prompts import Prompts, Version, load_prompts
 from roadworthy.prompts import store as prompt_store
-from roadworthy.records import Clock, Ids, RandomIds, SystemClock
+from roadworthy.records import Clock, Ids, Json, RandomIds, SystemClock
 from roadworthy.review import Reviews, signal_name
 from roadworthy.review import store as review_store
 from roadworthy.settings import RouteSettings, Settings, find_root
@@ -299,6 +303,7 @@ class App:
             wake=_wake_after_review,
             ring=ring,
             telemetry=self.telemetry,
+            audit=self.audit,
         )
 
     @cached_property
@@ -307,8 +312,34 @@ class App:
         return RollUps(self.database, self.clock)
 
     @cached_property
+    def audit(self) -> Audit:
+        """Who did what."""
+        return Audit(
+            self.database,
+            self.clock,
+            self._ids,
+            self.settings.environment,
+            keyring=self._keyring,
+            scrub=self._scrub,
+            seal_after_seconds=self.settings.audit.seal_after_seconds,
+        )
+
+    @cached_property
+    def access(self) -> Access:
+        """Who somebody is, and what they may do."""
+        return Access(self.database, self.clock, self._ids, self.settings.access, self._note)
+
+    @cached_property
     def _parts(self) -> Parts:
-        return Parts(self.settings, self.database, self.clock, self._ids, self.telemetry, self.rehearse)
+        return Parts(
+            self.settings,
+            self.database,
+            self.clock,
+            self._ids,
+            self.telemetry,
+            self.audit,
+            rehearse=self.rehearse,
+        )
 
     @property
     def workflows(self) -> Mapping[str, Workflow[..., Any]]:
@@ -332,6 +363,30 @@ class App:
 
     def _scrub(self, text: str) -> str:
         return self.telemetry.scrubber.scrub(text)
+
+    def _keyring(self) -> Keyring:
+        current, old = self.settings.audit_keys()
+        for key in (*old, *([current] if current is not None else [])):
+            self.telemetry.scrubber.register(key.get_secret_value())
+        return Keyring.of(current, old)
+
+    def _note(
+        self,
+        action: str,
+        subject: str = "",
+        *,
+        by: Principal | None,
+        refused: bool = False,
+        detail: Mapping[str, Json] | None = None,
+    ) -> Note:
+        """An audit entry of what access does, to be stored with it."""
+        kind, name, title = ActorKind.ANONYMOUS, "", ""
+        if by is not None:
+            kind, name, title = ActorKind(by.kind.value), by.id, by.name
+        actor = Actor(kind, name, title, current_actor().request_id)
+        outcome = Outcome.REFUSED if refused else Outcome.DONE
+        entry = self.audit.entry(AuditAction(action), subject, actor=actor, outcome=outcome, detail=detail)
+        return partial(self.audit.append, entry=entry)
 
     def _task(self, prompt_id: str) -> str:
         chosen = self.settings.prompts.get(prompt_id)
@@ -420,7 +475,8 @@ class App:
             )
         try:
             if self._worker is not None:
-                await self._worker.start()
+                with acting(SYSTEM):  # whoever started this process is not who its runs act for
+                    await self._worker.start()
                 if self._asked:
                     warming = asyncio.create_task(self.models.prepare())
             yield self
@@ -436,8 +492,11 @@ class App:
         return cast("Handle[R]", await self.runs.start(workflow, given))
 
     async def _keep_up(self) -> None:
+        """What a worker does every few seconds beside its runs."""
         await self.pipeline.admissions.expire()
         await self.rollups.keep_up()
+        await self.audit.upkeep()
+        await self.access.tidy()
 
     async def _close(self, patience_seconds: float | None) -> None:
         try:
@@ -445,6 +504,8 @@ class App:
                 await self._worker.stop(patience_seconds=patience_seconds)
         finally:
             self._worker = None
+            if "access" in self.__dict__:
+                await self.access.settle()
             if "pipeline" in self.__dict__:
                 await self.pipeline.close()
             if "gates" in self.__dict__:
@@ -463,6 +524,8 @@ class App:
                 "batches",
                 "reviews",
                 "rollups",
+                "access",
+                "audit",
                 "_parts",
                 "telemetry",
             ):

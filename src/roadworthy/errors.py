@@ -21,6 +21,10 @@
     │   ├── BudgetSpent           a budget has no room for the request; nothing was sent
     │   ├── Throttled             a user, tenant or workflow asks too often
     │   └── NotPermitted          no model of the route may see data of this kind
+    ├── AccessError               who asks, or what they may do
+    │   ├── Unauthenticated       no valid key or session; nobody knows who asks
+    │   ├── Forbidden             it is known who asks, and they may not do this
+    │   └── TooManySignIns        signing in was tried too often from there, or for this person
     ├── ConflictError             two requests that exclude each other
     │   ├── IdempotencyConflict   the same key with another input
     │   └── StateConflict         the run is not in a state that allows this
@@ -300,6 +304,34 @@ class NotPermitted(LimitError):
     """Data of this kind may not go to any model of the route. Nothing was sent."""
 
     code = "not_permitted"
+
+
+class AccessError(RoadworthyError):
+    """Who asks may not be known, or may not do this."""
+
+    code = "access_error"
+
+
+class Unauthenticated(AccessError):
+    """No valid key or session. The message does not say which of the reasons it was."""
+
+    code = "unauthenticated"
+
+
+class Forbidden(AccessError):
+    """It is known who asks, and they may not do this."""
+
+    code = "forbidden"
+
+
+class TooManySignIns(AccessError):
+    """Signing in was tried too often; the right secret is refused as well until then."""
+
+    code = "too_many_sign_ins"
+
+    def __init__(self, message: str, *, retry_after_seconds: float, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_seconds = retry_after_seconds
 
 
 class ConflictError(RoadworthyError):

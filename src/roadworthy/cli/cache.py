@@ -7,6 +7,8 @@ import typer
 from roadworthy.cli.command import JsonOption, Place, command
 
 if TYPE_CHECKING:
+    import sqlalchemy as sa
+
     from roadworthy.models.cache import Kept
 
 group = typer.Typer(help="See and clear the answers that are kept.", no_args_is_help=True)
@@ -53,15 +55,21 @@ async def clear(
 
     Without --yes nothing is deleted, and the exit code is 2.
     """
+    from roadworthy.audit import Action
     from roadworthy.cli import terminal
     from roadworthy.cli.failure import USAGE
     from roadworthy.cli.project import records
 
     async with records(place) as app:
         if yes:
-            count = await app.database.write(
-                lambda tx: app.answers.clear(tx, prompt_id=prompt, tenant=tenant)
-            )
+            entry = app.audit.entry(Action.CACHE_CLEARED, prompt or "", tenant=tenant or "")
+
+            def clear_all(tx: "sa.Connection") -> int:
+                count = app.answers.clear(tx, prompt_id=prompt, tenant=tenant)
+                app.audit.append(tx, entry.with_detail({"answers": count}, str))
+                return count
+
+            count = await app.database.write(clear_all)
         else:
             count = await app.database.read(lambda tx: app.answers.count(tx, prompt_id=prompt, tenant=tenant))
     if as_json:

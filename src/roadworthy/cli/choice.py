@@ -3,7 +3,8 @@
 import re
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, TypeVar
 
 from roadworthy.cli.terminal import clean
 from roadworthy.errors import InvalidInput, NotFound
@@ -11,6 +12,8 @@ from roadworthy.errors import InvalidInput, NotFound
 if TYPE_CHECKING:
     from roadworthy.app import App
     from roadworthy.workflows import RunStatus
+
+E = TypeVar("E", bound=Enum)
 
 FEWEST_CHARS = 6
 """Of an id, after its prefix."""
@@ -100,6 +103,25 @@ def statuses(names: list[str]) -> "tuple[RunStatus, ...]":
         raise InvalidInput(
             f"There is no status {wrong!r}.", hint=did_you_mean(wrong, [one.value for one in RunStatus])
         ) from None
+
+
+def one_of(kind: type[E], given: str, what: str) -> E:
+    """The member of an enum by its value. Raises `InvalidInput` with those there are."""
+    from roadworthy.errors import did_you_mean
+
+    known = [str(one.value) for one in kind]
+    if given not in known:
+        near = did_you_mean(given, known) or f"Known: {', '.join(known)}."
+        raise InvalidInput(f"{what}: there is no {clean(given, most=100)!r}.", hint=near)
+    return kind(given)
+
+
+def days(text: str, option: str) -> float:
+    """Days, from `90d`, `12h`, `2w`. Raises `InvalidInput`."""
+    found = re.fullmatch(r"(\d{1,6})([mhdw])", text.strip())
+    if found is None:
+        raise InvalidInput(f"{option}: {text!r} is no length of time.", hint="Write 90d, 12h or 2w.")
+    return int(found[1]) * _UNITS_MS[found[2]] / _UNITS_MS["d"]
 
 
 def micro_usd(text: str, option: str) -> int:

@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, cast
@@ -77,10 +78,8 @@ def command(
 
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(ctx: typer.Context, **values: Any) -> int:
-            result = function(_place(ctx, values), **values)
-            if inspect.iscoroutine(result):
-                result = asyncio.run(_interruptible(cast("Coroutine[Any, Any, Any]", result)))
-            return int(result or 0)
+            # who acts is said inside (`project.records`, `project.load_app`), and forgotten with the command
+            return copy_context().run(_call, function, _place(ctx, values), values)
 
         call.__doc__ = function.__doc__
         call.__annotations__ = {}
@@ -89,6 +88,13 @@ def command(
         return function
 
     return declare
+
+
+def _call(function: Callable[..., Any], place: Place, values: dict[str, Any]) -> int:
+    result = function(place, **values)
+    if inspect.iscoroutine(result):
+        result = asyncio.run(_interruptible(cast("Coroutine[Any, Any, Any]", result)))
+    return int(result or 0)
 
 
 def _signature(function: Callable[..., Any]) -> inspect.Signature:

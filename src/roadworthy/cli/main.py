@@ -14,6 +14,8 @@ import typer
 
 import roadworthy
 from roadworthy.cli import (
+    access,
+    audit,
     batch,
     budgets,
     cache,
@@ -71,6 +73,9 @@ run.add_to(app)
 app.add_typer(runs.group, name="runs")
 app.add_typer(batch.group, name="batch")
 app.add_typer(reviews.group, name="reviews")
+app.add_typer(access.group, name="access")
+app.add_typer(access.keys, name="keys")
+app.add_typer(audit.group, name="audit")
 worker.add_to(app)
 app.add_typer(config.group, name="config")
 app.add_typer(database.group, name="db")

@@ -5,6 +5,7 @@ records()    the database as well: what lists, shows, cancels and signals needs
 app()        the code: every module that declares workflows is imported, and they share one App
 """
 
+import getpass
 import importlib.util
 import os
 import re
@@ -73,6 +74,7 @@ def load_app(place: "Place", **overrides: object) -> "App":
     modules = [_import(file, settings.root) for file in _files(settings)]
     app = _the_one_app(modules, settings.root)
     reach(settings)
+    act_as_terminal()
     return app
 
 
@@ -85,6 +87,7 @@ async def records(place: "Place") -> AsyncGenerator["App"]:
 
     settings = load_settings(place)
     reach(settings)
+    act_as_terminal()
     app = App(settings, Prompts({}))
     try:
         if app.database.is_sqlite:
@@ -95,6 +98,21 @@ async def records(place: "Place") -> AsyncGenerator["App"]:
     finally:
         app.database.close()
         app.telemetry.close()
+
+
+def user_name() -> str:
+    """The operating system's name of who runs this program; empty where it does not know."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return ""
+
+
+def act_as_terminal() -> None:
+    """Let what this command changes be recorded as done from the command line, by this user."""
+    from roadworthy.audit import Actor, ActorKind, act_as
+
+    act_as(Actor(ActorKind.TERMINAL, user_name(), user_name()))
 
 
 def reach(settings: "Settings") -> None:

@@ -126,14 +126,13 @@ def _statuses(names: list[str]) -> "tuple[ItemStatus, ...]":
 
 def _user() -> str:
     """Who is logged in here. Raises `InvalidInput` where the system does not know."""
-    import getpass
-
+    from roadworthy.cli.project import user_name
     from roadworthy.errors import InvalidInput
 
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError) as error:
-        raise InvalidInput("This system does not say who you are.", hint="Add --by NAME.") from error
+    name = user_name()
+    if not name:
+        raise InvalidInput("This system does not say who you are.", hint="Add --by NAME.")
+    return name
 
 
 async def _read(app: "App", review_id: str, value: str | None, file: str | None) -> "Json":

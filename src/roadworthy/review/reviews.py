@@ -8,10 +8,12 @@ The app hands in how a run is woken (`wake`, inside the transaction) and told of
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
+from roadworthy.audit import Action, Audit
 from roadworthy.db import Database
 from roadworthy.errors import InvalidInput
 from roadworthy.records import Clock, Ids, Json
@@ -39,6 +41,7 @@ class Reviews:
         wake: Wake,
         ring: Callable[[str], None],
         telemetry: Telemetry,
+        audit: Audit,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -47,6 +50,7 @@ class Reviews:
         self._wake = wake
         self._ring = ring
         self._telemetry = telemetry
+        self._audit = audit
 
     def new(
         self,
@@ -128,7 +132,9 @@ class Reviews:
                 details={"faults": faults},
             )
         now_ms = self._clock.now_ms()
-        closed = await self._close(lambda tx: store.answer(tx, review_id, value, by, note, now_ms), now_ms)
+        closed = await self._close(
+            lambda tx: store.answer(tx, review_id, value, by, note, now_ms), now_ms, Action.REVIEW_ANSWERED
+        )
         self._emit("review.answered", closed)
         return closed
 
@@ -141,15 +147,21 @@ class Reviews:
         if not note:
             raise InvalidInput("Say in a note why there is no answer.")
         now_ms = self._clock.now_ms()
-        closed = await self._close(lambda tx: store.decline(tx, review_id, by, note, now_ms), now_ms)
+        closed = await self._close(
+            lambda tx: store.decline(tx, review_id, by, note, now_ms), now_ms, Action.REVIEW_DECLINED
+        )
         self._emit("review.declined", closed)
         return closed
 
-    async def _close(self, write: Callable[[sa.Connection], Item], now_ms: int) -> Item:
+    async def _close(self, write: Callable[[sa.Connection], Item], now_ms: int, action: Action) -> Item:
+        entry = self._audit.entry(action)
+
         def close_and_wake(tx: sa.Connection) -> Item:
             item = write(tx)
             if item.run_id is not None:
                 self._wake(tx, item.run_id, item.id, now_ms)
+            of = {"subject": item.id, "workflow": item.workflow, "tenant": item.tenant}
+            self._audit.append(tx, replace(entry, **of))
             return item
 
         item = await self._database.write(close_and_wake)

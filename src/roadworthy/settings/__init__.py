@@ -24,12 +24,21 @@ from roadworthy.settings.model import (
     ScheduleSettings,
     WorkflowSettings,
 )
-from roadworthy.settings.operation import LimitSettings, RetentionSettings, TelemetrySettings, WorkerSettings
+from roadworthy.settings.operation import (
+    AccessSettings,
+    AuditSettings,
+    LimitSettings,
+    RetentionSettings,
+    TelemetrySettings,
+    WorkerSettings,
+)
 from roadworthy.settings.read import FILE_NAME, find_root
 
 __all__ = [
     "FILE_NAME",
+    "AccessSettings",
     "AnswerCacheSettings",
+    "AuditSettings",
     "BackoffSettings",
     "BreakerSettings",
     "BudgetSettings",

@@ -4,7 +4,7 @@ They look at the values before they are typed, so that a wrong type in one place
 another; values of the wrong type are passed over here, because Pydantic reports them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast, get_args
 
 from roadworthy.errors import did_you_mean
@@ -13,7 +13,7 @@ from roadworthy.settings.faults import dotted, shown
 from roadworthy.settings.layers import Table
 from roadworthy.settings.lines import Key
 from roadworthy.settings.model import BackoffSettings, ProviderName
-from roadworthy.settings.operation import WorkerSettings
+from roadworthy.settings.operation import AccessSettings, WorkerSettings
 
 _NEEDED_BY_PROVIDER: dict[str, tuple[str, ...]] = {
     "local": ("path",),
@@ -41,14 +41,35 @@ def cross_findings(values: Table) -> Iterator[Finding]:
                 )
     for name, budget in _tables(values, "budgets"):
         yield from _budget_findings(("budgets", name), budget)
-    workers = values.get("workers")
-    if isinstance(workers, dict):
-        yield from _order_findings(
-            ("workers",),
-            cast("Table", workers),
-            ("heartbeat_seconds", WorkerSettings().heartbeat_seconds, 2),
-            ("dead_after_seconds", WorkerSettings().dead_after_seconds),
-        )
+    for name, findings in _BY_SECTION.items():
+        section = values.get(name)
+        if isinstance(section, dict):
+            yield from findings(cast("Table", section))
+
+
+def _worker_findings(workers: Table) -> Iterator[Finding]:
+    usual = WorkerSettings()
+    low, high = ("heartbeat_seconds", usual.heartbeat_seconds, 2), usual.dead_after_seconds
+    yield from _order_findings(("workers",), workers, low, ("dead_after_seconds", high))
+
+
+def _access_findings(access: Table) -> Iterator[Finding]:
+    usual = AccessSettings()
+    for low, high in (("session_idle_seconds", "session_seconds"), ("key_days", "max_key_days")):
+        least, most = (low, getattr(usual, low), 1), (high, getattr(usual, high))
+        yield from _order_findings(("access",), access, least, most)
+
+
+def _audit_findings(audit: Table) -> Iterator[Finding]:
+    if "key_env" in audit and "key_file" in audit:
+        yield ("audit", "key_file"), "[audit] has both 'key_env' and 'key_file'. Keep one."
+
+
+_BY_SECTION: dict[str, Callable[[Table], Iterator[Finding]]] = {
+    "workers": _worker_findings,
+    "access": _access_findings,
+    "audit": _audit_findings,
+}
 
 
 def _model_findings(key: Key, model: Table) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ from roadworthy.errors import Fault, SettingsError
 from roadworthy.settings.checks import cross_findings
 from roadworthy.settings.expand import expand, is_text, secret_findings
 from roadworthy.settings.faults import WRONG_TYPE, Faults, dotted, translate
-from roadworthy.settings.keys import find_key
+from roadworthy.settings.keys import find_audit_keys, find_key
 from roadworthy.settings.layers import (
     VARIABLE_PREFIX,
     Layer,
@@ -47,7 +47,14 @@ from roadworthy.settings.model import (
     Section,
     WorkflowSettings,
 )
-from roadworthy.settings.operation import LimitSettings, RetentionSettings, TelemetrySettings, WorkerSettings
+from roadworthy.settings.operation import (
+    AccessSettings,
+    AuditSettings,
+    LimitSettings,
+    RetentionSettings,
+    TelemetrySettings,
+    WorkerSettings,
+)
 from roadworthy.settings.read import FILE_NAME, INIT_HINT, display, environment_name, read_file
 from roadworthy.settings.rules import Name
 
@@ -87,6 +94,10 @@ class Sections(Section):
     """What is sent and logged."""
     limits: LimitSettings = LimitSettings()
     """Sizes that are refused."""
+    access: AccessSettings = AccessSettings()
+    """How people sign in, and how long keys last."""
+    audit: AuditSettings = AuditSettings()
+    """How the log of who did what is protected."""
 
 
 class Settings(Sections):
@@ -147,9 +158,27 @@ class Settings(Sections):
         """The model's key, read now; `None` when it is missing, or when the model needs none."""
         return find_key(model, self.root)[0]
 
-    def missing_secrets(self) -> list[Fault]:
-        """The models whose key is not there, for `config check`."""
+    def audit_keys(self) -> tuple[SecretStr | None, list[SecretStr]]:
+        """The key that signs the audit log, None where none is named, and earlier ones; read now.
+
+        Raises `SettingsError` when one that is named is not there.
+        """
+        current, old, reasons = find_audit_keys(self.audit, self.root)
+        if reasons:
+            raise SettingsError(self._audit_faults(reasons))
+        return current, old
+
+    def _audit_faults(self, reasons: Mapping[str, str]) -> list[Fault]:
         faults: list[Fault] = []
+        for name, reason in reasons.items():
+            place = place_of(self._places, ("audit", name))
+            message = f"{reason} It should hold a key of the audit log."
+            faults.append(Fault(message, place.file, place.line, f"audit.{name}"))
+        return faults
+
+    def missing_secrets(self) -> list[Fault]:
+        """The keys that are not there, of models and of the audit log, for `config check`."""
+        faults = self._audit_faults(find_audit_keys(self.audit, self.root)[2])
         for name, model in self.models.items():
             _, reason = find_key(model, self.root)
             if reason:

@@ -5,8 +5,19 @@ They are models of the same kind as those in `model.py`, which holds what author
 
 from typing import Literal
 
+from pydantic import Field
+
 from roadworthy.settings.model import Section
-from roadworthy.settings.rules import Days, HttpUrl, PayloadBytes, Seconds, SmallCount, Text
+from roadworthy.settings.rules import (
+    Days,
+    HttpUrl,
+    PathText,
+    PayloadBytes,
+    Seconds,
+    SmallCount,
+    Text,
+    VariableName,
+)
 
 
 class WorkerSettings(Section):
@@ -61,3 +72,33 @@ class LimitSettings(Section):
     """The largest input of a run, as JSON; 1 to 1,000,000,000 bytes, the most that SQLite stores."""
     max_result_bytes: PayloadBytes = 20_000_000
     """The largest result of a step or run, as JSON; 1 to 1,000,000,000 bytes."""
+
+
+class AccessSettings(Section):
+    """`[access]`: how people sign in, and how long keys last."""
+
+    session_idle_seconds: Seconds = 43_200
+    """A session that is not used for so long ends."""
+    session_seconds: Seconds = 604_800
+    """A session ends after this long, however much it is used."""
+    link_seconds: Seconds = 900
+    """How long a sign-in link can be used, once."""
+    sign_in_attempts_per_minute: SmallCount = 10
+    """How often signing in may be tried in a minute, from one address and for one person; 1 to 1,000."""
+    key_days: Days = 90
+    """How long a key lasts unless it is said when it is made; 1 to 36,500 days."""
+    max_key_days: Days = 365
+    """How long a key may last at most; 1 to 36,500 days."""
+
+
+class AuditSettings(Section):
+    """`[audit]`: how the log of who did what is protected."""
+
+    key_env: VariableName | None = None
+    """The environment variable that holds the key which signs entries. Left out, they are not signed."""
+    key_file: PathText | None = None
+    """The file that holds that key and nothing else, relative to the project; not beside `key_env`."""
+    old_key_files: list[PathText] = Field(default_factory=list[PathText])
+    """Files with earlier keys, by which older entries are verified."""
+    seal_after_seconds: Seconds = 300
+    """How long a call must be over before an entry covers it."""

@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 
 import sqlalchemy as sa
 
+from roadworthy.audit import Action
 from roadworthy.calls.lane.store import requests
 from roadworthy.db.tables.workflows import batch_rejects, batches
 from roadworthy.errors import InvalidInput, NotFound, did_you_mean
@@ -130,7 +131,15 @@ class Batches:
         await self._store(batch_id, workflow, chunk, options)
         now_ms = self._parts.clock.now_ms()
         loaded = sa.update(batches).where(batches.c.id == batch_id).values(loaded_at=now_ms, total=total)
-        await self._parts.database.write(lambda tx: tx.execute(loaded).rowcount)
+        entry = self._parts.audit.entry(
+            Action.BATCH_LOADED, batch_id, workflow=workflow, detail={"items": total}
+        )
+
+        def finish(tx: sa.Connection) -> None:
+            tx.execute(loaded)
+            self._parts.audit.append(tx, entry)
+
+        await self._parts.database.write(finish)
         return batch_id
 
     def _until(self, lane: str, within_seconds: float | None) -> int | None:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from roadworthy.audit import Audit
 from roadworthy.calls import Recording
 from roadworthy.db import Database
 from roadworthy.errors import DatabaseError, OrderError, StateConflict
@@ -56,6 +57,7 @@ class Parts:
     clock: Clock
     ids: Ids
     telemetry: Telemetry
+    audit: Audit
     rehearse: Rehearse | None = None
     """What runs do in place of every action; None: they act."""
 

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from roadworthy.audit import Action, Entry
 from roadworthy.budgets import store as budget_store
 from roadworthy.calls import hours
 from roadworthy.calls.lane.store import batches
 from roadworthy.db.tables.answers import cached_answers
+from roadworthy.db.tables.audit import sealed_calls
 from roadworthy.db.tables.calls import call_attempts, call_payloads, calls
 from roadworthy.db.tables.workflows import (
     attempts,
@@ -43,6 +45,16 @@ async def sweep(parts: Parts, engine: "Engine") -> int:
     payloads_before = now_ms - keep.payloads_days * _DAY_MS
     calls_before = now_ms - keep.calls_days * _DAY_MS
     swept = 0
+    # before anything is deleted, so that what is missing is never without its reason
+    entry = parts.audit.entry(
+        Action.RECORDS_DELETED,
+        detail={
+            "calls_before_ms": calls_before,
+            "runs_before_ms": runs_before,
+            "payloads_before_ms": payloads_before,
+        },
+    )
+    await parts.database.write(lambda tx: _announce(tx, parts, entry, calls_before, runs_before))
     while gone := await parts.database.write(lambda tx: _delete_runs(tx, runs_before)):
         await engine.forget(gone)
         swept += len(gone)
@@ -70,13 +82,20 @@ async def sweep(parts: Parts, engine: "Engine") -> int:
     return swept
 
 
+def _announce(tx: sa.Connection, parts: Parts, entry: Entry, calls_before: int, runs_before: int) -> None:
+    """Note in the audit log what is about to be deleted, where there is anything."""
+    old_calls = sa.select(calls.c.id).where(calls.c.started_at < calls_before).limit(1)
+    if tx.execute(old_calls).first() or tx.execute(_old_runs(runs_before, 1)).first():
+        parts.audit.append(tx, entry)
+
+
+def _old_runs(before: int, limit: int) -> "sa.Select[str]":
+    over = (runs.c.created_at < before, runs.c.finished_at < before, runs.c.status.in_(_OVER))
+    return sa.select(runs.c.id).where(*over).limit(limit)
+
+
 def _delete_runs(tx: sa.Connection, before: int) -> list[str]:
-    old = (
-        sa.select(runs.c.id)
-        .where(runs.c.created_at < before, runs.c.finished_at < before, runs.c.status.in_(_OVER))
-        .limit(_AT_ONCE)
-    )
-    gone = list(tx.execute(old).scalars())
+    gone = list(tx.execute(_old_runs(before, _AT_ONCE)).scalars())
     if gone:
         for table in (attempts, step_payloads, steps, signals):
             tx.execute(sa.delete(table).where(table.c.run_id.in_(gone)))
@@ -100,7 +119,7 @@ def _delete_calls(tx: sa.Connection, before: int) -> int:
     until = hours.sweep_until(tx, before)
     gone = list(tx.execute(sa.select(calls.c.id).where(calls.c.started_at < until).limit(_AT_ONCE)).scalars())
     if gone:
-        for table in (call_payloads, call_attempts):
+        for table in (call_payloads, call_attempts, sealed_calls):
             tx.execute(sa.delete(table).where(table.c.call_id.in_(gone)))
         tx.execute(sa.delete(calls).where(calls.c.id.in_(gone)))
     return len(gone)

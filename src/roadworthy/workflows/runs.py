@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import sqlalchemy as sa
 
+from roadworthy.audit import Action, ActorKind, Entry, current_actor
 from roadworthy.db import pack
 from roadworthy.errors import InvalidInput, NotFound, RunTimeout, StateConflict, StepFailed, did_you_mean
 from roadworthy.records import Json
@@ -139,7 +140,15 @@ class Runs:
             traceparent=self._parts.telemetry.traceparent() or "",
         )
         now_ms = self._parts.clock.now_ms()
-        run_id, _ = await self._parts.database.write(lambda tx: store.create(tx, new, now_ms))
+        entry = self._entry_of_somebody(Action.RUN_STARTED, new.id)
+
+        def create(tx: sa.Connection) -> str:
+            run_id, is_new = store.create(tx, new, now_ms)
+            if entry is not None and is_new:
+                self._parts.audit.append(tx, replace(entry, workflow=new.workflow, tenant=new.tenant))
+            return run_id
+
+        run_id = await self._parts.database.write(create)
         self._doorbell.work.set()
         return Handle(run_id, self, self.workflow(new.workflow))
 
@@ -204,11 +213,13 @@ class Runs:
         Raises `NotFound`, and `StateConflict` when it has finished.
         """
         now_ms = self._parts.clock.now_ms()
+        entry = self._parts.audit.entry(Action.RUN_CANCELLED, run_id)
 
         def cancel(tx: sa.Connection) -> RunStatus:
             status = store.request_cancel(tx, run_id, now_ms)
             _cancel_below(tx, run_id, now_ms)
             review_store.withdraw(tx, run_id, now_ms)
+            self._append(tx, entry)
             return status
 
         status = await self._parts.database.write(cancel)
@@ -226,6 +237,8 @@ class Runs:
         and everything after it again. Raises `NotFound`, `StateConflict`.
         """
         now_ms = self._parts.clock.now_ms()
+        step = None if from_step is None else str(from_step)
+        entry = self._parts.audit.entry(Action.RUN_RESUMED, run_id, detail={"from_step": step})
 
         def resume(tx: sa.Connection) -> Run:
             run = store.get(tx, run_id)
@@ -237,6 +250,7 @@ class Runs:
                 review_store.reopen(tx, run_id)
             else:
                 review_store.withdraw(tx, run_id, now_ms)
+            self._append(tx, entry)
             return run
 
         before = await self._parts.database.write(resume)
@@ -279,10 +293,18 @@ class Runs:
         position = 0 if from_step is None else _position(steps, from_step)
         new_ids = {step.id: self._parts.ids.new("step") for step in steps}
         now_ms = self._parts.clock.now_ms()
+        entry = self._parts.audit.entry(
+            Action.RUN_REPLAYED,
+            new.id,
+            workflow=run.workflow,
+            tenant=run.tenant,
+            detail={"replay_of": run.id, "from_position": position},
+        )
 
         def create(tx: sa.Connection) -> None:
             store.create(tx, new, now_ms)
             step_store.copy_until(tx, run_id, new.id, position, new_ids)
+            self._parts.audit.append(tx, entry)
 
         await self._parts.database.write(create)
         self._doorbell.work.set()
@@ -292,13 +314,29 @@ class Runs:
         """Send a signal to a run; it waits there until the run asks for it. Raises `NotFound`."""
         signal_id, now_ms = self._parts.ids.new("sig"), self._parts.clock.now_ms()
         value = as_json(payload, f"The payload of signal {name!r}")
-        await self._parts.database.write(
-            lambda tx: wait.send(
-                tx, signal_id=signal_id, run_id=run_id, name=name, payload=value, now_ms=now_ms
-            )
-        )
+        entry = self._entry_of_somebody(Action.RUN_SIGNALLED, run_id, {"signal": name})
+
+        def send(tx: sa.Connection) -> None:
+            wait.send(tx, signal_id=signal_id, run_id=run_id, name=name, payload=value, now_ms=now_ms)
+            if entry is not None:
+                self._append(tx, entry)
+
+        await self._parts.database.write(send)
         self._doorbell.ring(f"signal:{run_id}")
         self._doorbell.work.set()
+
+    def _entry_of_somebody(
+        self, action: Action, subject: str, detail: Mapping[str, Json] | None = None
+    ) -> Entry | None:
+        """An audit entry; None where code acts: what it starts and sends is told by the runs' own records."""
+        if current_actor().kind is ActorKind.SYSTEM:
+            return None
+        return self._parts.audit.entry(action, subject, detail=detail)
+
+    def _append(self, tx: sa.Connection, entry: Entry) -> None:
+        """Store an audit entry of a run, with whose run it is."""
+        run = store.get(tx, entry.subject)
+        self._parts.audit.append(tx, replace(entry, workflow=run.workflow, tenant=run.tenant))
 
 
 def _position(steps: Sequence[Step], wanted: str | int) -> int:

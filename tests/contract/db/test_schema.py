@@ -12,7 +12,9 @@ from alembic.script import ScriptDirectory
 
 from roadworthy.db import Database, current_revision, require_current, schema, upgrade
 from roadworthy.db.tables import (
+    access,
     answers,
+    audit,
     budgets,
     calls,
     lanes,
@@ -45,7 +47,7 @@ def test_an_empty_database_is_brought_to_the_newest_revision_once(database: Data
 
 def test_the_migrations_make_the_tables_that_the_code_declares(database: Database) -> None:
     """A column or index that is declared and not migrated, or the other way round, is found here."""
-    assert all((answers, budgets, calls, lanes, models, prompts, review, rollups, workflows))
+    assert all((access, answers, audit, budgets, calls, lanes, models, prompts, review, rollups, workflows))
     upgrade(database)
     ours = set(metadata.tables)
 

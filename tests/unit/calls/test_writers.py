@@ -16,4 +16,4 @@ def test_only_these_modules_write_to_calls():
         for path in root.rglob("*.py")
         if WRITES.search(path.read_text(encoding="utf-8"))
     }
-    assert found == {"calls/lane_store.py", "calls/lost.py", "calls/store.py", "workflows/retention.py"}
+    assert found == {"calls/lane/store/calls.py", "calls/lost.py", "calls/store.py", "workflows/retention.py"}

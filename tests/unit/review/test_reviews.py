@@ -5,7 +5,11 @@ import logging
 import pytest
 import sqlalchemy as sa
 
+from roadworthy.audit import Audit, Keyring
+from roadworthy.audit import Filter as AuditFilter
 from roadworthy.db import Database
+from roadworthy.db.tables import metadata
+from roadworthy.db.tables.audit import audit_entries, audit_heads
 from roadworthy.db.tables.review import review_items
 from roadworthy.errors import InvalidInput, NotFound, StateConflict
 from roadworthy.review import Filter, ItemStatus, Question, Reviews, Said, store
@@ -21,8 +25,18 @@ class Desk:
 
     def __init__(self, url):
         self.database = Database(url)
-        self.database.write_now(review_items.create)
+        tables = [review_items, audit_entries, audit_heads]
+        self.database.write_now(lambda tx: metadata.create_all(tx, tables=tables))
         self.clock = FakeClock(1_000_000)
+        self.audit = Audit(
+            self.database,
+            self.clock,
+            FixedIds(),
+            "test",
+            keyring=Keyring,
+            scrub=str,
+            seal_after_seconds=300,
+        )
         self.woken = []
         self.rung = []
         self.reviews = Reviews(
@@ -33,6 +47,7 @@ class Desk:
             wake=lambda _tx, *woken: self.woken.append(woken),
             ring=self.rung.append,
             telemetry=Telemetry(strict=True),
+            audit=self.audit,
         )
 
     def ask(self, question=QUESTION, **about):
@@ -187,3 +202,14 @@ def test_what_is_open_is_found_by_its_own_index(desk):
         return [row[3] for row in tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", values)]
 
     assert "review_items_open" in " ".join(desk.database.read_now(look))
+
+
+async def test_an_answer_is_in_the_audit_log_with_whose_it_is(desk):
+    """One entry for the answer that stood, none for the one that came too late."""
+    review_id = desk.ask(workflow="sort", tenant="acme")
+    await desk.reviews.answer(review_id, {"share": 1}, by="maria")
+    with pytest.raises(StateConflict):
+        await desk.reviews.decline(review_id, by="jo", note="no")
+    (entry,) = await desk.audit.find(AuditFilter())
+    assert (entry.action, entry.subject) == ("review.answered", review_id)
+    assert (entry.workflow, entry.tenant, entry.actor_kind) == ("sort", "acme", "system")
