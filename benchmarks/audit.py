@@ -84,20 +84,9 @@ async def measure(url: str, entries: int, sealed: int) -> dict[str, object]:
 
 async def seal(database: Database, audit: Audit, count: int, ended_ms: int) -> float:
     """Store calls with an attempt each and seal them; rows in a second."""
-    about = {
-        "environment": "bench",
-        "prompt_id": "p",
-        "prompt_version": "p@v1",
-        "prompt_hash": "h",
-        "route": "r",
-    }
-    of_attempt = {
-        "number": 1,
-        "reason": "first",
-        "model": "m",
-        "provider": "simulated",
-        "status": "succeeded",
-    }
+    about = {"environment": "bench", "prompt_id": "p", "prompt_version": "p@v1", "prompt_hash": "h"}
+    about |= {"route": "r", "status": "succeeded"}
+    of_attempt = {"number": 1, "reason": "first", "model": "m", "provider": "p", "status": "succeeded"}
     times = {"started_at": ended_ms, "finished_at": ended_ms}
     ids = [f"call_{number:08d}" for number in range(count)]
 
