@@ -8,7 +8,7 @@ async with app.running():         a worker in this process
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from roadworthy.access import Access, Principal
 from roadworthy.access.office import Note
 from roadworthy.audit import SYSTEM, Actor, ActorKind, Audit, Keyring, Outcome, acting, current_actor
 from roadworthy.audit import Action as AuditAction
-from roadworthy.calls import Output, Pipeline
+from roadworthy.calls import Answer, Decision, Output, Pipeline
 from roadworthy.db import Database, require_current, upgrade
 from roadworthy.errors import ConfigurationError, Fault, NotFound, SettingsError, did_you_mean
 from roadworthy.models import AnswerCache, Gates, LearnedRouter, Models
@@ -35,6 +35,7 @@ from roadworthy.telemetry import Scrubber, Telemetry
 from roadworthy.workflows import (
     Action,
     Batches,
+    Decider,
     Doorbell,
     Handle,
     OnError,
@@ -212,6 +213,28 @@ class App:
         """
         return await fan_out(target, items, limit=limit, on_error=on_error)
 
+    async def decide(
+        self,
+        answer: Answer[T],
+        *,
+        evidence: Iterable[object] | str = (),
+        conflict: bool = False,
+        edge_case: str | None = None,
+    ) -> Decision[T]:
+        """What the organisation stands behind: an answer that the workflow's bands, or people, let through.
+
+        In between the bands, and always with a `conflict` in the evidence, an `edge_case`, a degraded answer,
+        or one of which nobody says how sure one may be, a person decides; the run waits meanwhile, held by no
+        process. `evidence` is shown beside the answer: texts, or objects with `title`, `url`, `text`.
+        `edge_case` says in words of the code's own what is unusual; lists show it.
+        Check `rejected`, or use `value`, which then raises `Rejected` and ends the run as rejected.
+
+        Raises `StateConflict` outside of a workflow, `OrderError` in a parallel branch.
+        """
+        return await self._decider.decide(
+            answer, evidence=evidence, conflict=conflict, edge_case=edge_case or ""
+        )
+
     sleep = staticmethod(sleep)
     wait_for_signal = staticmethod(wait_for_signal)
 
@@ -304,6 +327,7 @@ class App:
             ring=ring,
             telemetry=self.telemetry,
             audit=self.audit,
+            workflows=self.settings.workflows,
         )
 
     @cached_property
@@ -328,6 +352,10 @@ class App:
     def access(self) -> Access:
         """Who somebody is, and what they may do."""
         return Access(self.database, self.clock, self._ids, self.settings.access, self._note)
+
+    @cached_property
+    def _decider(self) -> Decider:
+        return Decider(lambda: self.reviews, self._output_of)
 
     @cached_property
     def _parts(self) -> Parts:
@@ -387,6 +415,14 @@ class App:
         outcome = Outcome.REFUSED if refused else Outcome.DONE
         entry = self.audit.entry(AuditAction(action), subject, actor=actor, outcome=outcome, detail=detail)
         return partial(self.audit.append, entry=entry)
+
+    def _output_of(self, answer: Answer[Any]) -> tuple[Output[Any], tuple[str, ...]]:
+        """The declared type of an answer, and the names of the checks that it has passed."""
+        asked = self._asked.get(answer.prompt_version.rpartition("@")[0], [])
+        fitting = [one for one in asked if _is_of(one.output, answer.value)]
+        if not fitting:
+            return Output(cast("type[Any]", type(answer.value))), ()
+        return fitting[0].output, () if answer.rung in ("rule", "review") else fitting[0].checks
 
     def _task(self, prompt_id: str) -> str:
         chosen = self.settings.prompts.get(prompt_id)
@@ -492,11 +528,18 @@ class App:
         return cast("Handle[R]", await self.runs.start(workflow, given))
 
     async def _keep_up(self) -> None:
-        """What a worker does every few seconds beside its runs."""
-        await self.pipeline.admissions.expire()
-        await self.rollups.keep_up()
-        await self.audit.upkeep()
-        await self.access.tidy()
+        """What a worker does every few seconds beside its runs, whatever befalls one of it."""
+        done = await asyncio.gather(
+            self.pipeline.admissions.expire(),
+            self.reviews.escalate(),
+            self.rollups.keep_up(),
+            self.audit.upkeep(),
+            self.access.tidy(),
+            return_exceptions=True,
+        )
+        for failure in done:
+            if isinstance(failure, BaseException):
+                raise failure
 
     async def _close(self, patience_seconds: float | None) -> None:
         try:
@@ -526,6 +569,7 @@ class App:
                 "rollups",
                 "access",
                 "audit",
+                "_decider",
                 "_parts",
                 "telemetry",
             ):
@@ -554,6 +598,14 @@ class App:
             workflow, as_json(arguments, f"The input of workflow {workflow.name!r}")
         )
         return await handle.result()
+
+
+def _is_of(output: Output[Any], value: object) -> bool:
+    """Whether a value is one of this type, and not only something that can be made into one."""
+    try:
+        return type(output.load(output.dump(value))) is type(value)
+    except (ValueError, TypeError):
+        return False
 
 
 def _wake_after_review(tx: sa.Connection, run_id: str, review_id: str, now_ms: int) -> None:

@@ -14,6 +14,7 @@
     ├── InvalidAnswer             the model answered, but no answer passed its checks
     ├── StepFailed                a step gave up after its attempts; carries the cause as values
     ├── NeedsPerson               no model answered, and a person was asked instead
+    ├── Rejected                  the decision was no; uncaught, it ends the run as rejected
     ├── TryLater                  no model can answer now; ask again after `retry_after_seconds`
     ├── LimitError                a limit that was set on purpose
     │   ├── StepTimeout           one attempt of a step ran over its time
@@ -234,6 +235,17 @@ class NeedsPerson(RoadworthyError):
     def __init__(self, message: str, *, review_id: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.review_id = review_id
+
+
+class Rejected(RoadworthyError):
+    """A rule or a person decided against an answer. A workflow that does not catch it ends as rejected."""
+
+    code = "rejected"
+
+    def __init__(self, message: str, *, decision_id: str | None = None, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.decision_id = decision_id
+        """The decision on record; None where the rejection is known only in words (a child run's)."""
 
 
 class TryLater(RoadworthyError):

@@ -49,13 +49,26 @@ async def decisions() -> None:
     decision = Decision.by_rule(answer, rule="short-enough")
     assert_type(decision, Decision[Reply])
     assert_type(decision.value, Reply)
-    assert_type(decision.by, Literal["rule", "person"])
+    assert_type(decision.by, Literal["rule", "person", "people"])
     assert_type(Decision.by_rule(answer.value, rule="fixed"), Decision[Reply])
     assert_type(Decision.by_rule(5, rule="fixed"), Decision[int])
     assert_type(Decision.by_rule([Reply(message="")], rule="fixed"), Decision[list[Reply]])
     await send(decision)
     special: Decision[LongReply] = Decision.by_rule(LongReply(message="", footer=""), rule="fixed")
     await send(special)
+
+
+@app.workflow
+async def decided(ticket: str) -> Reply:
+    """`app.decide` keeps the answer's type; whoever looks first sees a no."""
+    answer = await draft(ticket=ticket)
+    decision = await app.decide(answer, evidence=["a note", {"title": "Terms"}], edge_case="refund above 500")
+    assert_type(decision, Decision[Reply])
+    assert_type(decision.rejected, bool)
+    assert_type(decision.verdict, Literal["approved", "edited", "rejected"])
+    assert_type(decision.id, str | None)
+    await send(decision)
+    return decision.value
 
 
 async def wrong() -> None:
@@ -66,3 +79,7 @@ async def wrong() -> None:
     await send(Decision.by_rule("text", rule="fixed"))  # pyright: ignore[reportArgumentType]
     Decision.by_rule(answer)  # pyright: ignore[reportCallIssue]
     answer.value = Reply(message="")  # pyright: ignore[reportAttributeAccessIssue]
+    await app.decide(answer.value)  # pyright: ignore[reportArgumentType]
+    Decision(None, 5, "person", "Ann")  # pyright: ignore[reportArgumentType]
+    decision = await app.decide(answer)
+    decision.value = Reply(message="")  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,8 +1,9 @@
 """Calls: one logical request to a model, from prompt and inputs to a checked, priced, recorded answer."""
 
-from roadworthy.calls.answer import Answer, Decision
+from roadworthy.calls.answer import Answer
 from roadworthy.calls.attempt import AttemptStatus
 from roadworthy.calls.call import Call, CallStatus, Recording
+from roadworthy.calls.decision import By, Decision, Verdict
 from roadworthy.calls.lane import PROVIDER_BATCH, Lane
 from roadworthy.calls.output import Output
 from roadworthy.calls.pipeline import CallPutOff, Pipeline
@@ -12,6 +13,7 @@ __all__ = [
     "PROVIDER_BATCH",
     "Answer",
     "AttemptStatus",
+    "By",
     "Call",
     "CallPutOff",
     "CallStatus",
@@ -21,5 +23,6 @@ __all__ = [
     "Pipeline",
     "Recording",
     "Rules",
+    "Verdict",
     "function_of",
 ]

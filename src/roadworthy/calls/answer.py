@@ -1,19 +1,12 @@
-"""What a model said, and what the organisation stands behind.
-
-An `Answer` is checked for form, priced and traced, but it is only what a model said. A `Decision` is made by
-a rule or a person; irreversible actions take nothing else.
-"""
+"""What a model said: checked for form, priced and traced. What stands behind it is a `Decision`'s to say."""
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Generic, Literal, TypeVar, cast, overload
+from typing import Generic, TypeVar
 
-from roadworthy.errors import InvalidInput
 from roadworthy.records import Usage
 
 T_co = TypeVar("T_co", covariant=True)
-D_co = TypeVar("D_co", covariant=True)
-D = TypeVar("D")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +39,3 @@ class Answer(Generic[T_co]):
     """Whether it is an older answer whose time is over."""
     saved_usd: Decimal = Decimal(0)
     """What a model was not paid because the answer was known already, or code knew it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[D_co]):
-    """A value that somebody stands behind: a named rule in code, or a person."""
-
-    value: D_co
-    by: Literal["rule", "person"]
-    name: str
-    """The rule's or the person's name."""
-    reason: str = ""
-    call_id: str | None = None
-    """The call whose answer was decided on, where there was one."""
-
-    @overload
-    @staticmethod
-    def by_rule(value: Answer[D], *, rule: str, reason: str = "") -> "Decision[D]": ...
-    @overload
-    @staticmethod
-    def by_rule(value: D, *, rule: str, reason: str = "") -> "Decision[D]": ...
-    @staticmethod
-    def by_rule(value: object, *, rule: str, reason: str = "") -> "Decision[Any]":
-        """A decision made by code: `rule` names the deterministic check that the value has passed.
-
-        Raises `InvalidInput` without a rule's name.
-        """
-        if not rule.strip():
-            raise InvalidInput(
-                "A decision by a rule needs the rule's name.", hint="Say which check stands behind it."
-            )
-        if isinstance(value, Answer):
-            answer = cast("Answer[Any]", value)
-            return Decision(answer.value, "rule", rule, reason, answer.call_id)
-        return Decision(value, "rule", rule, reason)

@@ -83,6 +83,11 @@ class Output(Generic[T]):
         """The value as JSON, for storage."""
         return cast("Json", self.adapter.dump_python(value, mode="json"))
 
+    def as_said(self, value: T) -> Json:
+        """The value as a model would have said it: what `parse` takes, and what the schema describes."""
+        plain = self.dump(value)
+        return plain if self.is_text or self._object_schema is not None else {"value": plain}
+
     def load(self, stored: Json) -> T:
         """The value that `dump` gave."""
         return self.adapter.validate_python(stored)

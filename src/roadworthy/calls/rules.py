@@ -107,8 +107,8 @@ class Rules:
         """How sure one may be of an answer by each signal, 0 to 1; a signal that fails says 0."""
         said: dict[str, float] = {}
         own = getattr(value, "confidence", None)
-        if isinstance(own, int | float) and not isinstance(own, bool):
-            said[SELF_REPORT] = _within(float(own))
+        if isinstance(own, int | float) and not isinstance(own, bool) and 0 <= own <= 1:
+            said[SELF_REPORT] = float(own)  # anything else, such as 95, is on a scale that nobody knows
         for signal in self.signals:
             try:
                 said[signal.name] = _within(float(await signal(value, inputs=inputs)))

@@ -126,7 +126,7 @@ async def _many(place: Place, ids: Sequence[str], waiting: Waiting, *, here: boo
     else:
         for run in runs:
             say(f"{run.id} {run.status}")
-    return 0 if all(run.status in {"succeeded", "skipped"} for run in runs) else 1
+    return 0 if all(run.status in {"succeeded", "skipped", "rejected"} for run in runs) else 1
 
 
 async def _all_ended(

@@ -48,7 +48,8 @@ async def run(
     """Start a run and show its steps while it goes on.
 
     A live worker executes it where there is one, else this process does. Ctrl-C leaves the run so that it can
-    go on later. Exit code: 0 succeeded or skipped, 1 dead, cancelled, parked or out of time, 2 wrong input.
+    go on later. Exit code: 0 succeeded, skipped or rejected, 1 dead, cancelled, parked or out of time,
+    2 wrong input.
     """
     from roadworthy.cli.project import load_app
 
@@ -140,7 +141,7 @@ def _tell(place: Place, run: "Run", outcome: Any, *, as_json: bool) -> int:
         if run.status in {"dead", "parked", "cancelled"}:
             say(f"Resume it when the cause is mended: {place.command('runs', 'resume', run.id)}")
         say(f"Look deeper: {place.command('runs', 'show', run.id, '--calls')}", style="dim")
-    return 0 if run.status in {"succeeded", "skipped"} else 1
+    return 0 if run.status in {"succeeded", "skipped", "rejected"} else 1
 
 
 async def _document(app: "App", run_id: str) -> dict[str, Any]:

@@ -26,6 +26,9 @@ _SHORT_ID_CHARS = 24
 STYLES = {
     "succeeded": "green",
     "skipped": "cyan",
+    "rejected": "cyan",
+    "approved": "green",
+    "edited": "green",
     "running": "yellow",
     "queued": "dim",
     "waiting": "blue",

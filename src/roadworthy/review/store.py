@@ -11,7 +11,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from roadworthy.db import insert_once, pack, unpack
-from roadworthy.db.tables.review import review_items
+from roadworthy.db.tables.review import review_drafts, review_items, review_verdicts
 from roadworthy.errors import NotFound, StateConflict, did_you_mean
 from roadworthy.records import Json, iso
 from roadworthy.review.item import Item, ItemStatus, Kind
@@ -19,6 +19,7 @@ from roadworthy.review.item import Item, ItemStatus, Kind
 _LONGEST_TEXT = 2_000
 _MOST_MEANT = 5
 _CONTENT = ("question", "answer")
+_NAMES = ("roles", "escalate_to")
 
 _INSERT = insert_once(review_items, *(name for name in Item.__dataclass_fields__ if name != "answer"))
 _SMALL = tuple(review_items.c[name] for name in Item.__dataclass_fields__ if name not in _CONTENT)
@@ -33,6 +34,8 @@ class Filter:
     workflow: str | None = None
     tenant: str | None = None
     run_id: str | None = None
+    kind: tuple[Kind, ...] = ()
+    assigned_to: str | None = None
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """As SQL."""
@@ -41,6 +44,7 @@ class Filter:
             review_items.c.workflow: self.workflow,
             review_items.c.tenant: self.tenant,
             review_items.c.run_id: self.run_id,
+            review_items.c.assigned_to: self.assigned_to,
         }
         found: list[sa.ColumnElement[bool]] = [
             column == value for column, value in equal.items() if value is not None
@@ -49,6 +53,8 @@ class Filter:
             found.append(review_items.c.status == sa.literal_column(f"'{self.status[0]}'"))
         elif self.status:
             found.append(review_items.c.status.in_(self.status))
+        if self.kind:
+            found.append(review_items.c.kind.in_(self.kind))
         return found
 
 
@@ -57,6 +63,7 @@ def add(tx: sa.Connection, item: Item) -> bool:
     values: dict[str, Any] = {name: getattr(item, name) for name in Item.__dataclass_fields__}
     del values["answer"]
     values |= {"reason": storable(item.reason), "question": pack(item.question)}
+    values |= {name: " ".join(values[name]) for name in _NAMES}
     return bool(_INSERT.run(tx, **values).rowcount)
 
 
@@ -74,17 +81,28 @@ def reopen(tx: sa.Connection, run_id: str) -> int:
     """Open again what was withdrawn when the run stopped: it goes on and waits for it again."""
     return tx.execute(
         sa.update(review_items)
-        .where(review_items.c.run_id == run_id, review_items.c.status == ItemStatus.WITHDRAWN)
-        .values(status=ItemStatus.OPEN, answered_at=None)
+        .where(
+            review_items.c.run_id == run_id,
+            review_items.c.status == ItemStatus.WITHDRAWN,
+            review_items.c.kind != Kind.SAMPLE,
+        )
+        .values(status=ItemStatus.OPEN, answered_at=None, version=review_items.c.version + 1)
     ).rowcount
 
 
 def withdraw(tx: sa.Connection, run_id: str, now_ms: int) -> int:
-    """Close what is open for a run that no longer waits for it; returns how many items that were."""
+    """Close what is open for a run that no longer waits for it; returns how many items that were.
+
+    Samples stay: what was decided without a person was decided, whatever became of the run.
+    """
     return tx.execute(
         sa.update(review_items)
-        .where(review_items.c.run_id == run_id, review_items.c.status == ItemStatus.OPEN)
-        .values(status=ItemStatus.WITHDRAWN, answered_at=now_ms)
+        .where(
+            review_items.c.run_id == run_id,
+            review_items.c.status == ItemStatus.OPEN,
+            review_items.c.kind != Kind.SAMPLE,
+        )
+        .values(status=ItemStatus.WITHDRAWN, answered_at=now_ms, version=review_items.c.version + 1)
     ).rowcount
 
 
@@ -133,7 +151,12 @@ def delete_closed(tx: sa.Connection, before_ms: int, limit: int) -> int:
         )
         .limit(limit)
     )
-    return tx.execute(sa.delete(review_items).where(review_items.c.id.in_(old))).rowcount
+    gone = list(tx.execute(old).scalars())
+    if gone:
+        for table in (review_verdicts, review_drafts):
+            tx.execute(sa.delete(table).where(table.c.review_id.in_(gone)))
+        tx.execute(sa.delete(review_items).where(review_items.c.id.in_(gone)))
+    return len(gone)
 
 
 def storable(text: str) -> str:
@@ -160,11 +183,11 @@ def _close(
     changed = tx.execute(
         sa.update(review_items)
         .where(review_items.c.id == review_id, review_items.c.status == ItemStatus.OPEN)
-        .values(**closed)
+        .values(**closed, version=review_items.c.version + 1)
     ).rowcount
     item = get(tx, review_id)
     if not changed and not _is_this(tx, review_id, closed):
-        raise _closed_already(item)
+        raise closed_already(item)
     return item
 
 
@@ -174,19 +197,22 @@ def _is_this(tx: sa.Connection, review_id: str, closed: Mapping[str, Any]) -> bo
     return bool(tx.execute(sa.select(review_items.c.id).where(review_items.c.id == review_id, *same)).first())
 
 
-def _closed_already(item: Item) -> StateConflict:
+def closed_already(item: Item) -> StateConflict:
+    """Who was first, and with what: in words, and in `details` for programs."""
     by = f" by {item.answered_by!r}" if item.answered_by else ""
     at = f" at {iso(item.answered_at)}" if item.answered_at is not None else ""
     return StateConflict(
         f"Review {item.id} was {item.status}{by}{at}; that stands.",
         hint=f"See it: roadworthy reviews show {item.id}",
+        details={"decided_by": item.answered_by, "verdict": item.status.value, "at": item.answered_at},
     )
 
 
 def _item(row: Mapping[str, Any]) -> Item:
     values = dict(row)
     values["kind"], values["status"] = Kind(values["kind"]), ItemStatus(values["status"])
+    values |= {name: tuple(values[name].split()) for name in _NAMES}
     for name in _CONTENT:
         if values.get(name) is not None:
             values[name] = unpack(values[name])
-    return Item(**values)
+    return Item(**{name: values[name] for name in Item.__dataclass_fields__ if name in values})

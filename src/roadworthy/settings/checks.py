@@ -39,12 +39,18 @@ def cross_findings(values: Table) -> Iterator[Finding]:
                 yield from _name_findings(
                     (section, name, "data", position), tag, values, "residency", "kind of data"
                 )
+    yield from _workflow_findings(values)
     for name, budget in _tables(values, "budgets"):
         yield from _budget_findings(("budgets", name), budget)
     for name, findings in _BY_SECTION.items():
         section = values.get(name)
         if isinstance(section, dict):
             yield from findings(cast("Table", section))
+
+
+def _workflow_findings(values: Table) -> Iterator[Finding]:
+    for name, workflow in _tables(values, "workflows"):
+        yield from _band_findings(("workflows", name, "bands"), workflow.get("bands"))
 
 
 def _worker_findings(workers: Table) -> Iterator[Finding]:
@@ -70,6 +76,11 @@ _BY_SECTION: dict[str, Callable[[Table], Iterator[Finding]]] = {
     "access": _access_findings,
     "audit": _audit_findings,
 }
+
+
+def _band_findings(key: Key, bands: object) -> Iterator[Finding]:
+    if isinstance(bands, dict):
+        yield from _order_findings(key, cast("Table", bands), ("reject", 0.0, 1), ("proceed", 1.0))
 
 
 def _model_findings(key: Key, model: Table) -> Iterator[Finding]:

@@ -17,10 +17,12 @@ from roadworthy.settings.rules import (
     Cron,
     DatabaseUrl,
     Function,
+    Hours,
     HttpUrl,
     ModelName,
     Name,
     PathText,
+    RoleName,
     RuleKey,
     Rung,
     Seconds,
@@ -297,6 +299,46 @@ class PromptSettings(Section):
     """A longer request is refused before any model is asked; by a plain estimate of its tokens."""
 
 
+Score = Annotated[float, Field(ge=0, le=1)]
+
+
+class BandSettings(Section):
+    """`bands` of a workflow: what `app.decide` does by itself, by how sure one may be of an answer."""
+
+    proceed: Score
+    """An answer at least this sure is approved; 0 to 1."""
+    reject: Score = 0.0
+    """An answer less sure than this is rejected; 0 to 1. In between a person decides."""
+
+
+class ReviewSampleSettings(Section):
+    """`review_sample` of a workflow: which share of its automatic decisions people look at afterwards."""
+
+    start: Score = 0.2
+    """At least this share, until the bound on missed errors is met for the first time; 0 to 1."""
+    floor: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """At least this share, however good the decisions are; more than 0, at most 1."""
+    max_missed_error_rate: Annotated[float, Field(gt=0, lt=1)] = 0.02
+    """Wrong automatic decisions that nobody looks at, as a share of all; more than 0, less than 1."""
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """How probable it may be that the share above is ever passed; more than 0, less than 1."""
+
+
+class ReviewSettings(Section):
+    """`review` of a workflow: who decides what is handed over to people, and by when."""
+
+    people: Annotated[int, Field(ge=1, le=2)] = 1
+    """How many people have to agree, 1 or 2."""
+    roles: Annotated[list[RoleName], Field(min_length=1)] = ["reviewer"]
+    """Whoever has one of these roles may decide. An owner always may."""
+    due_hours: Hours | None = None
+    """Within how many hours it should be decided. Left out, there is no hurry."""
+    escalate_to: list[RoleName] = []
+    """The roles that it goes to, one after the other, when it is overdue or two people disagree."""
+    escalate_after_hours: Hours = 24
+    """How many hours each further role has."""
+
+
 class WorkflowSettings(Section):
     """`[workflows.<name>]`: who answers for a workflow, and its limits."""
 
@@ -307,7 +349,13 @@ class WorkflowSettings(Section):
     approvers: list[Text] = []
     """Who may release a new version."""
     reviewers: list[Text] = []
-    """Who may decide what the workflow hands over to a person."""
+    """Who decides what the workflow hands over to a person. One name alone has it assigned from the start."""
+    bands: BandSettings | None = None
+    """What `app.decide` does by itself. Left out, a person decides every time."""
+    review_sample: ReviewSampleSettings = ReviewSampleSettings()
+    """Which share of the automatic decisions people look at afterwards."""
+    review: ReviewSettings = ReviewSettings()
+    """Who decides what is handed over to people, and by when."""
     on_call: Text | None = None
     """Who is called when it fails."""
     runbook: Text | None = None

@@ -63,6 +63,12 @@ def _function(value: str) -> str:
     return value
 
 
+def _role(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", value, re.ASCII):
+        raise RuleError("must be the name of a role, such as 'reviewer': lower-case letters, digits, - and _")
+    return value
+
+
 def _rung(value: str) -> str:
     if value not in RUNGS:
         raise RuleError(f"must be one of {', '.join(map(repr, RUNGS))}", hint=did_you_mean(value, RUNGS))
@@ -143,6 +149,8 @@ def _time_zone(value: str) -> str:
 
 Seconds = Annotated[float, Field(gt=0, le=_A_YEAR_SECONDS)]
 """More than 0, at most a year."""
+Hours = Annotated[float, Field(gt=0, le=_A_YEAR_SECONDS / 3600)]
+"""More than 0, at most a year."""
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 SmallCount = Annotated[int, Field(ge=1, le=1_000)]
 Days = Annotated[int, Field(ge=1, le=36_500)]
@@ -154,6 +162,7 @@ ModelName = Annotated[str, AfterValidator(_model_name)]
 PathText = Annotated[str, AfterValidator(_name)]
 VariableName = Annotated[str, AfterValidator(_variable)]
 Function = Annotated[str, AfterValidator(_function)]
+RoleName = Annotated[str, AfterValidator(_role)]
 Rung = Annotated[str, AfterValidator(_rung)]
 RuleKey = Annotated[str, AfterValidator(_rule_key)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]

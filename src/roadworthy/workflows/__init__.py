@@ -4,6 +4,7 @@ from roadworthy.workflows.action import Action, action_of
 from roadworthy.workflows.batch import Batches
 from roadworthy.workflows.children import OnError, call_child, fan_out
 from roadworthy.workflows.context import Act, Parts, Rehearse, current_run, run_context
+from roadworthy.workflows.decide import Decider
 from roadworthy.workflows.doorbell import Doorbell
 from roadworthy.workflows.prompt import Prompt, Surroundings
 from roadworthy.workflows.retry import Retry
@@ -23,6 +24,7 @@ __all__ = [
     "Act",
     "Action",
     "Batches",
+    "Decider",
     "Doorbell",
     "Filter",
     "Handle",

@@ -2,6 +2,7 @@
 
 The key goes to the function too, so that the outside can recognise a request that is made again after a
 crash. An irreversible action takes a `Decision`, never an `Answer`: code or a person must have stood between.
+A decision is compared with its record, where it has one, and the act remembers which one let it happen.
 Where the app is told to rehearse, everything happens but the function itself.
 """
 
@@ -11,9 +12,11 @@ from dataclasses import fields, is_dataclass
 from typing import Any, ParamSpec, TypeVar, cast
 
 from roadworthy.calls import Answer, Decision
-from roadworthy.errors import ConfigurationError, InvalidInput
+from roadworthy.errors import ConfigurationError, InvalidInput, NotFound
 from roadworthy.records import Json
+from roadworthy.review import decided
 from roadworthy.workflows.context import Act, Rehearse, RunContext, StepContext, current_run
+from roadworthy.workflows.decide import value_hash
 from roadworthy.workflows.engine import Reservation
 from roadworthy.workflows.retry import NO_RETRY, Retry
 from roadworthy.workflows.run import StepKind
@@ -39,9 +42,10 @@ class Action(Step[P, R]):
 
     async def call(self, *args: Any, **kwargs: Any) -> Any:
         """The function itself, after the check of what it is given; in a rehearsal, what stands in for it."""
-        if self.irreversible:
-            _require_decision(self.name, [*args, *kwargs.values()])
         context = current_run.get()
+        if self.irreversible:
+            for decision in _decisions(self.name, [*args, *kwargs.values()]):
+                await _require_record(self.name, decision, context)
         if context is not None and context.parts.rehearse is not None:
             return await self._rehearsed(context.run.id, context.parts.rehearse, args, kwargs)
         return await super().call(*args, **kwargs)
@@ -65,8 +69,7 @@ class Action(Step[P, R]):
         given = dict(kwargs)
         given.setdefault("key", "")
         arguments = self.signature.bind(args, given)
-        if self.irreversible:
-            _require_decision(self.name, arguments.values())
+        decided = _decisions(self.name, arguments.values()) if self.irreversible else []
         asked_key = str(arguments.pop("key") or "")
         inputs = as_json(arguments, f"The input of action {self.name!r}")
         database, clock = context.parts.database, context.parts.clock
@@ -82,6 +85,7 @@ class Action(Step[P, R]):
                     key=key,
                     input_hash=input_hash,
                     step_id=step.step_id,
+                    decision_id=next((one.id for one in decided if one.id is not None), None),
                     now_ms=clock.now_ms(),
                 )
             )
@@ -115,18 +119,47 @@ def action_of(
     return Action(function, spec, irreversible=irreversible)
 
 
-def _require_decision(action: str, values: Any) -> None:
+def _decisions(action: str, values: Any) -> list[Decision[Any]]:
+    """The decisions that an irreversible action is given. Raises `InvalidInput` without one, `Rejected`."""
     given = list(values)
     if any(_holds_answer(value) for value in given):
         raise InvalidInput(
             f"Action {action!r} is irreversible and was given an Answer: what a model said, unchecked.",
-            hint="Pass a Decision: Decision.by_rule(answer, rule=…) after a check in code.",
+            hint="Pass a Decision: await app.decide(answer), or Decision.by_rule(answer, rule=…).",
         )
-    if not any(isinstance(value, Decision) for value in given):
+    found = [cast("Decision[Any]", value) for value in given if isinstance(value, Decision)]
+    if not found:
         raise InvalidInput(
             f"Action {action!r} is irreversible and was given no Decision.",
-            hint="Pass one: Decision.by_rule(value, rule=…) says which check stands behind it.",
+            hint="Pass one: await app.decide(answer), or Decision.by_rule(value, rule=…).",
         )
+    for decision in found:
+        decision.require()
+    return found
+
+
+async def _require_record(action: str, decision: Decision[Any], context: RunContext | None) -> None:
+    """Raise `InvalidInput` unless the decision says what its record says; a rule in code needs none."""
+    decision_id = decision.id
+    if decision_id is None and decision.by == "rule":
+        return
+    problem = "claims a person's word that is on no record"
+    if decision_id is not None and context is None:
+        problem = "has its record where runs are, and can be acted on only there"
+    elif decision_id is not None and context is not None:
+        try:
+            record = await context.parts.database.read(lambda tx: decided.get(tx, decision_id))
+        except NotFound:
+            problem = f"{decision_id!r} is not on record"
+        else:
+            claimed = (decision.by, decision.verdict, value_hash(decision.value))
+            if claimed == (record.by, record.verdict, record.value_hash):
+                return
+            problem = f"{decision_id!r} is not what was decided: its value has changed since"
+    raise InvalidInput(
+        f"Action {action!r} is irreversible, and the decision it was given {problem}.",
+        hint="Act on what app.decide returned, in the same workflow, as it was returned.",
+    )
 
 
 def _holds_answer(value: Any, depth: int = 0) -> bool:

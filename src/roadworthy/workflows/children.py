@@ -11,7 +11,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from roadworthy.db import unpack
-from roadworthy.errors import InvalidInput, OrderError, StepFailed, UserError
+from roadworthy.errors import InvalidInput, OrderError, Rejected, StepFailed, UserError
 from roadworthy.records import Json
 from roadworthy.workflows.context import RunContext, StepContext, run_context
 from roadworthy.workflows.run import FINISHED, Failure, RunStatus, StepKind
@@ -31,7 +31,7 @@ OnError = Literal["raise", "collect"]
 
 
 async def call_child(workflow: Workflow[..., Any], arguments: dict[str, Any]) -> Any:
-    """Run one sub-workflow to its end; raises `StepFailed` when it could not finish."""
+    """Run one sub-workflow to its end; raises `StepFailed` when it could not finish, `Rejected` as it did."""
     return (await _children(workflow, [arguments], "raise"))[0]
 
 
@@ -167,6 +167,8 @@ def _outcome(row: "sa.Row[*tuple[Any, ...]]") -> Json:
         return {"ok": True, "value": unpack(row.output)}
     if row.status == RunStatus.SKIPPED:
         return {"ok": True, "skipped": row.skip_reason}
+    if row.status == RunStatus.REJECTED:
+        return {"ok": True, "rejected": row.skip_reason}
     kind = row.error_kind or str(row.status)
     return {"ok": False, "failure": Failure(kind, row.error_message or f"it was {row.status}").as_json()}
 
@@ -202,12 +204,15 @@ def _load(workflow: Workflow[..., Any], run_id: str, outcome: Any) -> Any:
             kind=failure.kind,
             attempts=failure.attempts,
         )
+    if "rejected" in outcome:
+        return Rejected(outcome["rejected"] or f"Run {run_id} of {workflow.name!r} was rejected.")
     return workflow.signature.load(outcome["value"]) if "value" in outcome else None
 
 
 def _results(results: list[Any], on_error: OnError) -> list[Any]:
     for result in results:
-        if isinstance(result, BaseException) and (on_error == "raise" or not isinstance(result, StepFailed)):
+        expected = isinstance(result, StepFailed | Rejected)
+        if isinstance(result, BaseException) and (on_error == "raise" or not expected):
             raise result
     return results
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from roadworthy.errors import DatabaseError, OrderChanged, RunTimeout, StepFailed
+from roadworthy.errors import DatabaseError, OrderChanged, Rejected, RunTimeout, StepFailed
 from roadworthy.records import Json
 from roadworthy.review import store as review_store
 from roadworthy.workflows.context import Parts, RunContext, current_run
@@ -175,6 +175,11 @@ class Executor:
             raise
         except DatabaseError:
             raise
+        except Rejected as rejected:
+            await self._settle(context)
+            reason = self._parts.telemetry.scrubber.scrub(rejected.message)[:2000]
+            await self._end(context, RunStatus.REJECTED, skip_reason=reason)
+            return
         except Exception as error:
             await self._settle(context)
             await self._end(context, RunStatus.DEAD, failure=self._failure(error))

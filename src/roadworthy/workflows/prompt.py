@@ -113,6 +113,11 @@ class Prompt(Generic[T]):
         self._rules.made = replace(self._rules.made, fallback=self._function(function, 0, "fallback"))
         return function
 
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The names of its checks."""
+        return tuple(check.name for check in self._rules.made.checks)
+
     def using(
         self,
         *,

@@ -25,6 +25,7 @@ from roadworthy.db.tables.workflows import (
     workers,
 )
 from roadworthy.models import rates
+from roadworthy.review import decided
 from roadworthy.review import store as review_store
 from roadworthy.workflows.context import Parts
 from roadworthy.workflows.run import RunStatus
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 500
 _DAY_MS = 86_400_000
-_OVER = (RunStatus.SUCCEEDED, RunStatus.SKIPPED, RunStatus.CANCELLED)
+_OVER = (RunStatus.SUCCEEDED, RunStatus.SKIPPED, RunStatus.REJECTED, RunStatus.CANCELLED)
 """Dead runs are kept until somebody resumes or cancels them: they are work that was promised."""
 
 
@@ -63,6 +64,8 @@ async def sweep(parts: Parts, engine: "Engine") -> int:
     while await parts.database.write(lambda tx: _delete_calls(tx, calls_before)):
         continue
     while await parts.database.write(lambda tx: review_store.delete_closed(tx, payloads_before, _AT_ONCE)):
+        continue
+    while await parts.database.write(lambda tx: decided.delete(tx, calls_before, _AT_ONCE)):
         continue
     while await parts.database.write(lambda tx: budget_store.forget(tx, calls_before)):
         continue

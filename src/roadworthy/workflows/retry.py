@@ -10,6 +10,7 @@ from roadworthy.errors import (
     ErrorKind,
     LimitError,
     ProviderError,
+    Rejected,
     RoadworthyError,
     RunTimeout,
     StepTimeout,
@@ -54,6 +55,8 @@ class Retry:
     def again(self, error: Exception, attempt: int) -> bool:
         """Whether to try again after `error` in attempt number `attempt` (from 1)."""
         if attempt >= self.attempts or isinstance(error, self.never):
+            return False
+        if isinstance(error, Rejected):  # the same decision would be asked again
             return False
         if isinstance(error, ProviderError):
             return error.kind.retryable and isinstance(error, self.on)

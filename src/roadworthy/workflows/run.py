@@ -23,13 +23,17 @@ class RunStatus(StrEnum):
     """Returned a value."""
     SKIPPED = "skipped"
     """Returned `skip(reason)`: a rule decided that there is nothing to do."""
+    REJECTED = "rejected"
+    """A decision was no, and the workflow let it end the run; the reason is on record."""
     DEAD = "dead"
     """Could not finish; the cause and the step are on record. Can be resumed from there."""
     CANCELLED = "cancelled"
     """Stopped by request."""
 
 
-FINISHED = frozenset({RunStatus.SUCCEEDED, RunStatus.SKIPPED, RunStatus.CANCELLED, RunStatus.DEAD})
+FINISHED = frozenset(
+    {RunStatus.SUCCEEDED, RunStatus.SKIPPED, RunStatus.REJECTED, RunStatus.CANCELLED, RunStatus.DEAD}
+)
 """States in which nothing happens any more unless somebody acts."""
 
 RESUMABLE = frozenset({RunStatus.DEAD, RunStatus.CANCELLED, RunStatus.PARKED})
@@ -67,6 +71,8 @@ class StepKind(StrEnum):
     """Asks a model."""
     CHILD = "child"
     """Starts runs of other workflows, or collects them."""
+    DECISION = "decision"
+    """Decides on an answer, or takes what people decided."""
     WAIT = "wait"
     """Notes when to wake, or takes a signal."""
 
@@ -129,6 +135,7 @@ class Run:
     deadline_at: int | None
     over_budget: bool
     skip_reason: str | None
+    """Why it was skipped, or rejected."""
     error_kind: str | None
     error_message: str | None
     error_step: str | None

@@ -8,7 +8,15 @@ import sqlalchemy as sa
 
 from roadworthy.audit import Action, ActorKind, Entry, current_actor
 from roadworthy.db import pack
-from roadworthy.errors import InvalidInput, NotFound, RunTimeout, StateConflict, StepFailed, did_you_mean
+from roadworthy.errors import (
+    InvalidInput,
+    NotFound,
+    Rejected,
+    RunTimeout,
+    StateConflict,
+    StepFailed,
+    did_you_mean,
+)
 from roadworthy.records import Json
 from roadworthy.review import store as review_store
 from roadworthy.workflows import wait
@@ -53,14 +61,16 @@ class Handle(Generic[T]):
     async def result(self, *, timeout_seconds: float | None = None) -> T | None:
         """Wait for the result; None when the run was skipped.
 
-        Raises `StepFailed` when the run is dead, `StateConflict` when it is cancelled or parked, `RunTimeout`
-        when `timeout_seconds` pass first (the run goes on).
+        Raises `Rejected` when a decision ended it, `StepFailed` when the run is dead, `StateConflict` when it
+        is cancelled or parked, `RunTimeout` when `timeout_seconds` pass first (the run goes on).
         """
         run, output = await self._runs.outcome(self.id, timeout_seconds=timeout_seconds)
         if run.status is RunStatus.SUCCEEDED:
             return self._workflow.signature.load(output)
         if run.status is RunStatus.SKIPPED:
             return None
+        if run.status is RunStatus.REJECTED:
+            raise Rejected(run.skip_reason or "The run was rejected.")
         if run.status is RunStatus.DEAD:
             raise StepFailed(
                 f"Run {run.id} is dead: {(run.error_message or '').rstrip('.')}.",

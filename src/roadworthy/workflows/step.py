@@ -16,7 +16,15 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 import sqlalchemy as sa
 
 from roadworthy.db import pack
-from roadworthy.errors import Bug, DatabaseError, InvalidInput, OrderChanged, StepFailed, StepTimeout
+from roadworthy.errors import (
+    Bug,
+    DatabaseError,
+    InvalidInput,
+    OrderChanged,
+    Rejected,
+    StepFailed,
+    StepTimeout,
+)
 from roadworthy.records import Json
 from roadworthy.workflows.context import RunContext, StepContext, current_run, current_step
 from roadworthy.workflows.engine import Reservation
@@ -92,11 +100,20 @@ class Step(Generic[P, R]):
 
 
 async def execute(
-    context: RunContext, spec: Spec, inputs: Json, work: Work, reservation: Reservation | None = None
+    context: RunContext,
+    spec: Spec,
+    inputs: Json,
+    work: Work,
+    reservation: Reservation | None = None,
+    *,
+    in_order: bool = False,
 ) -> Json:
-    """The outcome of a step: the recorded one, or that of `work`, recorded now. Raises `StepFailed`."""
+    """The outcome of a step: the recorded one, or that of `work`, recorded now. Raises `StepFailed`.
+
+    `in_order` says of a place that was reserved that no other step has come in between.
+    """
     task = asyncio.current_task()
-    parallel = reservation is not None or task is not context.main_task
+    parallel = (reservation is not None and not in_order) or task is not context.main_task
     if reservation is None:
         context.check_order(spec.name)
         reservation = context.engine.reserve()
@@ -122,6 +139,8 @@ def _value(outcome: Json, name: str, position: int) -> Json:
     if outcome["ok"]:
         return outcome["value"]
     failure = Failure.from_json(outcome["failure"])
+    if failure.kind == Rejected.code:  # a no is not a step that broke
+        raise Rejected(failure.message)
     error = StepFailed(failure.message, step=name, kind=failure.kind, attempts=failure.attempts)
     error.details["position"] = position
     raise error

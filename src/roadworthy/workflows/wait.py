@@ -13,7 +13,7 @@ from roadworthy.workflows.context import RunContext, StepContext, run_context
 from roadworthy.workflows.engine import Leave
 from roadworthy.workflows.run import StepKind
 from roadworthy.workflows.step import Spec, execute
-from roadworthy.workflows.store import runs
+from roadworthy.workflows.store import runs, steps
 
 _POLL_SECONDS = 1.0
 
@@ -33,7 +33,7 @@ class Waiting(Leave):
 
 async def sleep(seconds: float) -> None:
     """Sleep inside a workflow. A restart does not begin the sleep anew; a long one holds no process."""
-    context = _in_main_task("sleep")
+    context = in_main_task("sleep")
     clock = context.parts.clock
 
     async def note(_step: StepContext) -> Json:
@@ -46,7 +46,7 @@ async def sleep(seconds: float) -> None:
 
 async def until(wake_at: int, what: str) -> None:
     """Wait for a time that is on record already; a long wait holds no process. `what` says for what."""
-    context = _in_main_task(f"waiting for {what}")
+    context = in_main_task(f"waiting for {what}")
     left = (wake_at - context.parts.clock.now_ms()) / 1000
     if left > context.parts.settings.workers.park_after_seconds:
         raise Waiting(what, wake_at)
@@ -55,7 +55,7 @@ async def until(wake_at: int, what: str) -> None:
 
 async def until_over(what: str, until: int, over: Callable[[sa.Connection], bool]) -> None:
     """Wait until something is over that takes long, or until a time; held by no process from the first on."""
-    context = _in_main_task(f"waiting for {what}")
+    context = in_main_task(f"waiting for {what}")
     if context.parts.clock.now_ms() < until and not await context.read(over):
         raise Waiting(what, until, over)
 
@@ -65,7 +65,7 @@ async def wait_for_signal(name: str, *, timeout_seconds: float | None = None) ->
 
     Raises `StepTimeout` when `timeout_seconds` pass first.
     """
-    context = _in_main_task(f"waiting for {name!r}")
+    context = in_main_task(f"waiting for {name!r}")
     clock, run_id = context.parts.clock, context.run.id
 
     async def note(_step: StepContext) -> Json:
@@ -74,12 +74,18 @@ async def wait_for_signal(name: str, *, timeout_seconds: float | None = None) ->
     deadline = await execute(context, Spec(f"wait for {name}", StepKind.WAIT), {"signal": name}, note)
     assert deadline is None or isinstance(deadline, int)  # noqa: S101 - written above
     leave_at = clock.monotonic() + context.parts.settings.workers.park_after_seconds
+    place = context.engine.reserve()
+
+    def over(tx: sa.Connection) -> bool:
+        """Whether it is there, or was taken here before: then a replay must not wait for another one."""
+        return _untaken(tx, run_id, name) is not None or steps.is_over(tx, run_id, place.position)
+
     while deadline is None or clock.now_ms() < deadline:
         with context.doorbell.listening([f"signal:{run_id}"]) as ring:
-            if await context.read(lambda tx: _untaken(tx, run_id, name)):
+            if await context.read(over):
                 break
             if clock.monotonic() >= leave_at:
-                raise Waiting(f"signal:{name}", deadline, lambda tx: _untaken(tx, run_id, name) is not None)
+                raise Waiting(f"signal:{name}", deadline, over)
             left = min(_POLL_SECONDS, leave_at - clock.monotonic())
             if deadline is not None:
                 left = min(left, (deadline - clock.now_ms()) / 1000)
@@ -96,7 +102,8 @@ async def wait_for_signal(name: str, *, timeout_seconds: float | None = None) ->
         step.effects.append(mark)
         return unpack(signal.payload)
 
-    return await execute(context, Spec(f"take {name}", StepKind.WAIT), {"signal": name}, take)
+    spec = Spec(f"take {name}", StepKind.WAIT)
+    return await execute(context, spec, {"signal": name}, take, place, in_order=True)
 
 
 def send(tx: sa.Connection, *, signal_id: str, run_id: str, name: str, payload: Json, now_ms: int) -> None:
@@ -119,7 +126,8 @@ def _untaken(tx: sa.Connection, run_id: str, name: str) -> "sa.Row[str, bytes] |
     ).first()
 
 
-def _in_main_task(what: str) -> RunContext:
+def in_main_task(what: str) -> RunContext:
+    """The current run, where it may wait. Raises `StateConflict`, and `OrderError` in a parallel branch."""
     context = run_context(what)
     if asyncio.current_task() is not context.main_task:
         raise OrderError(

@@ -7,10 +7,17 @@ import pytest
 
 from roadworthy.db import Database
 from roadworthy.db.tables import metadata, workflows
-from roadworthy.db.tables.review import review_items
+from roadworthy.db.tables.review import review_drafts, review_items, review_verdicts
 from roadworthy.review import Item, Question, store
 
-TABLES = [review_items, workflows.runs, workflows.run_payloads, workflows.signals]
+TABLES = [
+    review_items,
+    review_verdicts,
+    review_drafts,
+    workflows.runs,
+    workflows.run_payloads,
+    workflows.signals,
+]
 QUESTION = Question((("user", "Which share?"),), {"of": "it"}, {"type": "object"})
 
 

@@ -6,7 +6,7 @@ import os
 import outside
 
 import roadworthy
-from roadworthy import Retry, TransportError
+from roadworthy import Decision, Retry, TransportError
 from roadworthy.models import Request
 from roadworthy.workflows.context import current_step
 
@@ -163,3 +163,20 @@ async def slow(number: int) -> int:
 async def slow_steps(ticket: str) -> int:
     """Five steps that take a while."""
     return sum([await slow(number) for number in range(5)])
+
+
+@app.action(irreversible=True)
+async def act(decision: Decision[str], *, key: str = "") -> str:
+    """What a person has to decide on first."""
+    tags = _step().run.run.tags
+    await outside.gate(tags, "act", "body")
+    answer = outside.send(key, decision.value)
+    _done("act")
+    return answer
+
+
+@app.workflow
+async def decided(ticket: str) -> str:
+    """A judgement, a person's decision, an act."""
+    said = await judge(ticket=ticket)
+    return await act(await app.decide(said, evidence=[ticket]))

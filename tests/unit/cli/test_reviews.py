@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from roadworthy import App
-from roadworthy.db import Database, unpack
+from roadworthy.db import Database, unpack, upgrade
 from roadworthy.db.tables.workflows import signals
-from roadworthy.review import Question, Said, store
+from roadworthy.review import Held, Kind, Question, Said, decided, store
 
 pytestmark = pytest.mark.slow  # each command loads a project and its database
 
@@ -235,3 +235,131 @@ def test_a_value_that_is_not_json_is_named(roadworthy, ask):
     outcome = roadworthy("reviews", "answer", ask()[0], "--value", "{", "--by", "maria")
     assert outcome.code == 2
     assert "What --value says is not JSON" in outcome.err
+
+
+@pytest.fixture
+def hold(project):
+    """Hold an answer for a decision, or have one drawn as a sample; returns the item's id."""
+
+    def made(kind="decision", **about):
+        held = Held(
+            value=REPLY,
+            schema=SCHEMA,
+            evidence=[{"title": f"{HOSTILE} terms", "text": "Within 30 days.", "page": 3}, HOSTILE],
+            because=f"{HOSTILE} between 0.2 and 0.8",
+            verdict="approved" if kind == "sample" else "",
+            confidence=0.5,
+            proceed=0.8,
+            reject=0.2,
+            rung="small",
+            checks=("promises_nothing",),
+        )
+        app = App.load(project)
+        upgrade(app.database)
+        item = app.reviews.new(held, kind=Kind(kind), reason="in between", workflow="sort_message", **about)
+        app.database.write_now(lambda tx: store.add(tx, item))
+        app.telemetry.close()
+        app.database.close()
+        return item.id
+
+    return made
+
+
+def test_an_answer_is_shown_with_its_evidence_and_what_can_be_done(roadworthy, hold):
+    """Whatever it says steers no terminal."""
+    review_id = hold()
+    shown = roadworthy("reviews", "show", review_id).out
+    wanted = ("Within 30 days.", "page", "It is on its way.", "promises_nothing", "reviews reject")
+    assert all(one in shown for one in wanted)
+    assert "\x1b[2J" not in shown
+    document = roadworthy("reviews", "show", review_id, "--json").json
+    assert (document["kind"], document["verdicts"], document["draft"]) == ("decision", [], None)
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        (("approve",), "approved"),
+        (("edit", "--value", json.dumps({**REPLY, "message": "Tomorrow."})), "edited"),
+        (("edit", "--value", json.dumps(REPLY)), "approved"),
+        (("reject", "--note", "It is not."), "rejected"),
+    ],
+)
+def test_a_verdict_closes_the_item_under_a_name(roadworthy, hold, words, status):
+    """The second one is told who was first."""
+    review_id = hold()
+    name, *rest = words
+    closed = roadworthy("reviews", name, review_id, *rest, "--by", "maria", "--json").json
+    assert (closed["status"], closed["answered_by"]) == (status, "maria")
+    second = roadworthy("reviews", "approve", review_id, "--by", "joao")
+    assert second.code == 1
+    assert f"was {status} by 'maria'" in second.err
+
+
+def test_an_edit_that_breaks_the_form_changes_nothing(roadworthy, hold):
+    """It is said what is wrong; an edit is given once."""
+    review_id = hold()
+    wrong = roadworthy("reviews", "edit", review_id, "--value", '{"outcome": "maybe"}')
+    assert wrong.code == 2
+    assert "message: is missing" in wrong.err
+    assert roadworthy("reviews", "edit", review_id).code == 2
+    assert roadworthy("reviews", "list", "--json").json["reviews"][0]["status"] == "open"
+
+
+def test_items_are_listed_by_kind_assigned_and_claimed(roadworthy, hold):
+    """An unknown kind is told."""
+    held, sample = hold(), hold("sample")
+    found = roadworthy("reviews", "list", "--kind", "sample", "--json").json["reviews"]
+    assert [one["id"] for one in found] == [sample]
+    assert roadworthy("reviews", "list", "--kind", "sampel").code == 2
+    assert roadworthy("reviews", "assign", held, "--to", "ann").out == f"{held} is assigned to ann.\n"
+    assert roadworthy("reviews", "assign", held, "--json").json["assigned_to"] is None
+    assert roadworthy("reviews", "claim", held, "--by", "ann").out == f"ann looks at {held}.\n"
+    assert roadworthy("reviews", "claim", held, "--by", "ben").out == f"ann looks at {held}.\n"
+    assert roadworthy("reviews", "claim", held, "--by", "ann", "--minutes", "0").out.startswith("Nobody")
+
+
+def test_two_people_who_have_to_agree_are_told_how_it_stands(roadworthy, project, hold):
+    """After the first verdict the item is open, and only its writer sees it."""
+    review_id = hold()
+    database = Database(f"sqlite:///{project / '.roadworthy' / 'roadworthy.db'}")
+    database.write_now(lambda tx: tx.execute(sa.text("UPDATE review_items SET people = 2")) and None)
+    database.close()
+    assert "still open" in roadworthy("reviews", "approve", review_id, "--by", "ann").out
+    assert "ann said" not in roadworthy("reviews", "show", review_id, "--by", "ben").out
+    assert "ann said approve" in roadworthy("reviews", "show", review_id, "--by", "ann").out
+    assert "approved by ann and ben" in roadworthy("reviews", "approve", review_id, "--by", "ben").out
+
+
+def test_stats_say_what_would_lower_the_share(roadworthy, project, hold):
+    """In words and as JSON; without any decision that is said."""
+    hold()
+    assert roadworthy("reviews", "stats").out == "No decisions yet.\n"
+    made = decided.Decided(
+        id="dec_1",
+        run_id="run_1",
+        step_id="step_1",
+        call_id=None,
+        environment="development",
+        workflow="sort_message",
+        prompt_version="p@v1",
+        prompt_hash="h",
+        verdict="approved",
+        by="rule",
+        name="band",
+        sampled=True,
+        sample_share=0.98,
+        value_hash="h",
+        created_at=1,
+    )
+    database = Database(f"sqlite:///{project / '.roadworthy' / 'roadworthy.db'}")
+    database.write_now(lambda tx: decided.add(tx, made))
+    database.close()
+    text, (found,) = (
+        roadworthy("reviews", "stats").out,
+        roadworthy("reviews", "stats", "--json").json["stats"],
+    )
+    assert "98.0% now, 100.0% so far" in text
+    assert "209 more reviews without an error lower the share to 1.0%" in text
+    assert (found["automatic"], found["sampled"], found["error_rate_at_most"]) == (1, 1, 1.0)
+    assert found["lowered_by"][-1] == {"share": 0.01, "more_clean_reviews": 209}

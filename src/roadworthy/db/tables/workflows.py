@@ -123,6 +123,7 @@ actions = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
     sa.Column("done_at", sa.BigInteger),
     sa.Column("output", sa.LargeBinary),
+    sa.Column("decision_id", sa.Text),
 )
 
 signals = sa.Table(

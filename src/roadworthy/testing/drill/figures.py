@@ -22,6 +22,7 @@ OWN_WAY = "the workflow's own way"
 """No rung of the route answered, and the run came to a result all the same."""
 NO_MODEL = "no model needed"
 SKIPPED = "skipped"
+REJECTED = "rejected"
 LATER, REVIEW, WAITING = "later", "review", "waiting"
 PUT_OFF = frozenset({LATER, REVIEW, WAITING})
 UNFINISHED = "unfinished"
@@ -173,8 +174,8 @@ def _how(run: Row, calls: Sequence[Row]) -> tuple[str, str]:
             return "answered", NO_MODEL
         last = ended[-1]
         return "answered", last["rung"] if last["status"] == "succeeded" else OWN_WAY
-    if status == "skipped":
-        return "answered", SKIPPED
+    if status in (SKIPPED, REJECTED):
+        return "answered", status
     if status == "waiting":
         return "answered", _waits_for(run["waiting_for"] or "")
     if status in ("dead", "cancelled", "parked"):

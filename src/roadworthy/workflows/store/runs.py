@@ -258,7 +258,7 @@ def finish(
         **_failure_columns(failure),
     }
     done = _FINISH.run(tx, **claim_parameters(claim), **values).rowcount
-    if done and status in (RunStatus.SUCCEEDED, RunStatus.SKIPPED):
+    if done and status in (RunStatus.SUCCEEDED, RunStatus.SKIPPED, RunStatus.REJECTED):
         _SET_OUTPUT.run(tx, the_id=claim.run_id, output=pack(output))
     return bool(done)
 

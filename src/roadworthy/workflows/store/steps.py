@@ -217,6 +217,20 @@ def rewind(tx: sa.Connection, run_id: str, position: int, generation: int, *, fa
     tx.execute(query.values(rewound=generation))
 
 
+def is_over(tx: sa.Connection, run_id: str, position: int) -> bool:
+    """Whether the step at this place has an outcome."""
+    return bool(
+        tx.execute(
+            sa.select(steps.c.id).where(
+                steps.c.run_id == run_id,
+                steps.c.position == position,
+                steps.c.rewound == 0,
+                steps.c.status.in_((StepStatus.SUCCEEDED, StepStatus.FAILED)),
+            )
+        ).first()
+    )
+
+
 def set_aside(tx: sa.Connection, claim: Claim, step_id: str) -> None:
     """Set one recorded step aside, because what it was asked has changed after a rewind."""
     assert_held(tx, claim)
@@ -298,7 +312,15 @@ class ActionState:
 
 
 def begin_action(
-    tx: sa.Connection, claim: Claim, *, action: str, key: str, input_hash: str, step_id: str, now_ms: int
+    tx: sa.Connection,
+    claim: Claim,
+    *,
+    action: str,
+    key: str,
+    input_hash: str,
+    step_id: str,
+    decision_id: str | None = None,
+    now_ms: int,
 ) -> ActionState:
     """Register an action's key, or find what was done under it.
 
@@ -314,6 +336,7 @@ def begin_action(
             input_hash=input_hash,
             run_id=claim.run_id,
             step_id=step_id,
+            decision_id=decision_id,
             created_at=now_ms,
         )
     )
@@ -337,7 +360,7 @@ def begin_action(
         tx.execute(
             sa.update(actions)
             .where(actions.c.action == action, actions.c.key == key, actions.c.step_id == row.step_id)
-            .values(step_id=step_id, run_id=claim.run_id)
+            .values(step_id=step_id, run_id=claim.run_id, decision_id=decision_id)
         )
     return ActionState(done=False, output=None)
 

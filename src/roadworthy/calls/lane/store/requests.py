@@ -17,7 +17,7 @@ from roadworthy.db.tables.workflows import runs
 from roadworthy.records import Json
 
 _PENDING = (LaneStatus.WAITING.value, LaneStatus.SUBMITTED.value)
-_ENDED_RUNS = ("succeeded", "skipped", "dead", "cancelled")
+_ENDED_RUNS = ("succeeded", "skipped", "rejected", "dead", "cancelled")
 _RUN_ENDED = sa.exists().where(runs.c.id == table.c.run_id, runs.c.status.in_(_ENDED_RUNS))
 _INSERT = insert_once(table, *LaneRequest.__dataclass_fields__)
 
