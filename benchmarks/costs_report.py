@@ -76,10 +76,10 @@ def measure(database: Database, count: int, rounds: int) -> dict[str, float]:
 def asked(now_ms: int) -> dict[str, Report]:
     """The reports, by name."""
 
-    def by(*names: str, timezone: str = "UTC") -> Report:
+    def by(*names: str, timezone: str = "UTC", most: int | None = None) -> Report:
         dimensions = tuple(map(Dimension, names))
         query = Query(now_ms - DAYS * DAY_MS + 1, now_ms, dimensions, WHERE, timezone)
-        return lambda tx: costs(tx, query)
+        return lambda tx: costs(tx, query, most)
 
     over_time = Query(now_ms - DAYS * DAY_MS + 1, now_ms, (Dimension.WORKFLOW,), WHERE)
     return {
@@ -89,6 +89,7 @@ def asked(now_ms: int) -> dict[str, Report]:
         "latency": lambda tx: latencies(tx, over_time),
         "expectation": lambda tx: histories(tx, WHERE, "UTC", now_ms),
         "run": by("run"),
+        "run_first_50": by("run", most=50),
     }
 
 

@@ -106,13 +106,14 @@ async def _say_costs(app: "App", query: "Query", limit: int | None, *, as_json: 
     from roadworthy.cli import costs_table, terminal
     from roadworthy.monitoring import costs as add_up
 
-    report = await app.database.read(lambda tx: add_up(tx, query))
+    most = limit if as_json or as_csv else limit or _MOST_ROWS
+    report = await app.database.read(lambda tx: add_up(tx, query, most))
     if as_json:
         terminal.print_json(costs_table.document(report, limit))
     elif as_csv:
         costs_table.print_csv(report, limit)
     else:
-        costs_table.print_report(report, limit or _MOST_ROWS)
+        costs_table.print_report(report, most)
 
 
 async def _say_forecast(app: "App", where: "Filter", timezone: str, *, as_json: bool) -> None:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from roadworthy.cli import terminal
-from roadworthy.monitoring import Figures, sum_of
+from roadworthy.monitoring import Figures
 from roadworthy.records import from_micro_usd, iso
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ _CAN_GO = ("cached", "tokens out", "tokens in", "attempts", "assumed", "per answ
 """Left out on a narrow terminal, the first ones first, before a figure would be cut short."""
 
 
-def print_report(report: "Report", limit: int) -> None:
+def print_report(report: "Report", limit: int | None) -> None:
     """The table, with what has to be known to read it."""
     where = f"environment {report.query.where.environment!r}, {_stretch(report)}"
     if not report.rows:
@@ -120,8 +120,8 @@ def _rows(report: "Report", limit: int | None) -> "list[tuple[Sequence[str], Fig
     rows: list[tuple[Sequence[str], Figures]] = [
         ([name or "(none)" for name in row.key], row.figures) for row in shown
     ]
-    if others:
-        rows.append((_in_first_column(report, f"({len(others):,} others)"), sum_of(others)))
+    if others is not None:
+        rows.append((_in_first_column(report, f"({others.rows:,} others)"), others.figures))
     return rows
 
 
@@ -196,7 +196,7 @@ def document(report: "Report", limit: int | None) -> dict[str, Any]:
         "timezone": query.timezone,
         "by": names,
         "rows": [{**dict(zip(names, row.key, strict=True)), **figures(report, row.figures)} for row in shown],
-        "others": {"rows": len(others), **figures(report, sum_of(others))} if others else None,
+        "others": {"rows": others.rows, **figures(report, others.figures)} if others else None,
         "total": figures(report, report.total),
         "early_exits": [_exit_document(one) for one in report.early_exits],
     }

@@ -1,6 +1,6 @@
 """What operators watch: where money went, and where it will have gone by the end of the month."""
 
-from roadworthy.monitoring.costs import Report, costs
+from roadworthy.monitoring.costs import Others, Report, costs
 from roadworthy.monitoring.early_exits import EarlyExit
 from roadworthy.monitoring.figures import Figures, Row, sum_of
 from roadworthy.monitoring.forecast import Forecast, forecast
@@ -17,6 +17,7 @@ __all__ = [
     "Forecast",
     "Key",
     "Latency",
+    "Others",
     "Pace",
     "Query",
     "Report",

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from operator import add, attrgetter
+from operator import add, attrgetter, sub
 from typing import Any
 
 import sqlalchemy as sa
@@ -55,6 +55,9 @@ class Figures:
 
     def __add__(self, other: "Figures") -> "Figures":
         return Figures(*map(add, values_of(self), values_of(other)))
+
+    def __sub__(self, other: "Figures") -> "Figures":
+        return Figures(*map(sub, values_of(self), values_of(other)))
 
     @property
     def cost_usd(self) -> Decimal:

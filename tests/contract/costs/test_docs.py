@@ -131,5 +131,5 @@ def test_the_program_of_the_page_prints_what_stands_there(november, capsys):
 def test_the_page_names_every_dimension_and_every_figure():
     """A column or grouping that is not on the page cannot be understood."""
     named = set(re.findall(r"^\| `(\w+)`", PAGE, re.MULTILINE))
-    report = Report(Query(0, 1), (), Figures(), ())
+    report = Report(Query(0, 1), (), Figures(), (), 0)
     assert named == {one.value for one in Dimension} | set(costs_table.figures(report, Figures()))

@@ -149,6 +149,28 @@ def test_every_report_is_the_same_from_hours_and_from_calls(
             same(asked)
 
 
+@pytest.mark.parametrize("by", [("run",), ("user",), ("tenant", "run"), ("user", "run", "rung")])
+def test_the_first_rows_alone_are_those_of_the_whole_report(ledger, rollups, by):
+    """Of runs and users there may be very many; the others come to what is left of the total."""
+    draw = random.Random(2)
+    for _ in range(60):
+        someday(draw, ledger, "production", START_MS + draw.randrange(39 * HOUR_MS))
+    for tenant in ("", "t"):
+        ledger.run(status="skipped", skip_reason="spam", tenant=tenant)
+        ledger.run({"cost_micro_usd": 3}, tenant=tenant)
+    ledger.store()
+    asked = query(*by)
+    for swept in (0, 6):
+        assert asyncio.run(rollups.keep_up(60))
+        ledger.database.write_now(lambda tx, hour=swept: _delete_calls(tx, START_MS + hour * HOUR_MS))
+        whole = ledger.database.read_now(lambda tx: costs(tx, asked))
+        for most in (1, 2, 3, 100):
+            some = ledger.database.read_now(lambda tx, most=most: costs(tx, asked, most))
+            assert some.rows == whole.rows[:most]
+            assert some.first(most) == whole.first(most)
+            assert (some.total, some.early_exits) == (whole.total, whole.early_exits)
+
+
 def test_the_report_reads_hours_where_it_can(ledger, rollups):
     """What is asked by run or user is read from calls, and everything else from the hours."""
     ledger.call({"cost_micro_usd": 5})

@@ -35,9 +35,9 @@ def test_a_price_that_is_not_known_is_not_a_cheap_answer():
 def test_rows_that_are_not_shown_can_be_added_up():
     """The first rows and the others are all rows."""
     rows = tuple(Row((str(n),), Figures(calls=n, cost_micro_usd=n)) for n in (5, 3, 1))
-    report = Report(Query(0, 1), rows, sum_of(rows), ())
+    report = Report(Query(0, 1), rows, sum_of(rows), (), 3)
     shown, others = report.first(1)
-    assert (shown, sum_of(others)) == (rows[:1], Figures(calls=4, cost_micro_usd=4))
-    assert report.first(None) == (rows, ())
+    assert (shown, others) == (rows[:1], (2, Figures(calls=4, cost_micro_usd=4)))
+    assert report.first(None) == (rows, None)
     assert report.share(rows[1].figures) == pytest.approx(1 / 3)
-    assert Report(Query(0, 1), (), Figures(), ()).share(Figures()) is None
+    assert Report(Query(0, 1), (), Figures(), (), 0).share(Figures()) is None
