@@ -30,6 +30,7 @@ from roadworthy.prompts import store as prompt_store
 from roadworthy.records import Clock, Ids, Json, RandomIds, SystemClock
 from roadworthy.review import Reviews, signal_name
 from roadworthy.review import store as review_store
+from roadworthy.review.feedback import Feedbacks
 from roadworthy.settings import RouteSettings, Settings, find_root
 from roadworthy.telemetry import Scrubber, Telemetry
 from roadworthy.workflows import (
@@ -354,6 +355,24 @@ class App:
         return Access(self.database, self.clock, self._ids, self.settings.access, self._note)
 
     @cached_property
+    def feedback(self) -> Feedbacks:
+        """What end users say of outputs; `await app.feedback.link(answer.call_id)` lets them."""
+        return Feedbacks(
+            self.database,
+            self.clock,
+            self._ids,
+            self.settings.environment,
+            audit=self.audit,
+            address=self.address,
+        )
+
+    @property
+    def address(self) -> str:
+        """Where people reach the service, without a slash at its end."""
+        service = self.settings.service
+        return (service.public_url or f"http://{service.host}:{service.port}").rstrip("/")
+
+    @cached_property
     def _decider(self) -> Decider:
         return Decider(lambda: self.reviews, self._output_of)
 
@@ -373,6 +392,21 @@ class App:
     def workflows(self) -> Mapping[str, Workflow[..., Any]]:
         """The workflows declared so far, by name."""
         return self._workflows
+
+    @property
+    def doorbell(self) -> Doorbell:
+        """Wakes what waits in this process."""
+        return self._doorbell
+
+    @property
+    def ids(self) -> Ids:
+        """Where ids come from."""
+        return self._ids
+
+    @property
+    def worker_id(self) -> str | None:
+        """The worker in this process; None when there is none."""
+        return None if self._worker is None else self._worker.id
 
     def version(self, prompt_id: str) -> Version:
         """The version of a prompt that serves here: the one the settings name, else the newest label."""
@@ -570,6 +604,7 @@ class App:
                 "access",
                 "audit",
                 "_decider",
+                "feedback",
                 "_parts",
                 "telemetry",
             ):

@@ -33,6 +33,7 @@ from roadworthy.cli import (
     run,
     runs,
     schedules,
+    serve,
     terminal,
     worker,
     workers,
@@ -76,6 +77,7 @@ app.add_typer(reviews.group, name="reviews")
 app.add_typer(access.group, name="access")
 app.add_typer(access.keys, name="keys")
 app.add_typer(audit.group, name="audit")
+serve.add_to(app)
 worker.add_to(app)
 app.add_typer(config.group, name="config")
 app.add_typer(database.group, name="db")

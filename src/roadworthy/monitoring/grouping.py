@@ -184,7 +184,9 @@ class Grouping:
     def _common(self, table: sa.Table) -> list[sa.ColumnElement[bool]]:
         """The conditions that calls, keys and runs have the same columns for."""
         wanted = {name: getattr(self.query.where, name) for name in ("environment", "workflow", "tenant")}
-        return [table.c[name] == value for name, value in wanted.items() if value is not None]
+        found = [table.c[name] == value for name, value in wanted.items() if value is not None]
+        within = self.query.where.within
+        return found if within is None else [*found, within(table.c.workflow, table.c.tenant)]
 
     def _column(self, dimension: Dimension, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         return self.days.number(column) if dimension is Dimension.DAY and self.days is not None else column

@@ -1,7 +1,10 @@
 """What is asked about costs: of which calls, over which time, grouped by what."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+import sqlalchemy as sa
 
 from roadworthy.errors import InvalidInput
 from roadworthy.monitoring.days import zone_of
@@ -42,6 +45,8 @@ class Filter:
     """A prompt's id, or one of its versions: `draft-reply`, `draft-reply@v2`."""
     model: str | None = None
     """The model's name in the settings. Only what was asked of this model is counted then."""
+    within: Callable[[sa.ColumnElement[str], sa.ColumnElement[str]], sa.ColumnElement[bool]] | None = None
+    """A condition on workflow and tenant: what whoever asks may see."""
 
     @property
     def is_about_calls(self) -> bool:

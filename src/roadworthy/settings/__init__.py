@@ -36,6 +36,7 @@ from roadworthy.settings.operation import (
     WorkerSettings,
 )
 from roadworthy.settings.read import FILE_NAME, find_root
+from roadworthy.settings.service import ServiceSettings
 
 __all__ = [
     "FILE_NAME",
@@ -64,6 +65,7 @@ __all__ = [
     "RouteSettings",
     "ScheduleSettings",
     "Sections",
+    "ServiceSettings",
     "Settings",
     "TelemetrySettings",
     "ThrottleSettings",

@@ -57,6 +57,7 @@ from roadworthy.settings.operation import (
 )
 from roadworthy.settings.read import FILE_NAME, INIT_HINT, display, environment_name, read_file
 from roadworthy.settings.rules import Name
+from roadworthy.settings.service import ServiceSettings
 
 
 class Sections(Section):
@@ -86,6 +87,8 @@ class Sections(Section):
     """How an outage is kept from becoming a storm of retries."""
     provider_batch: ProviderBatchSettings = ProviderBatchSettings()
     """Work that can wait, at the providers' batch price."""
+    service: ServiceSettings = ServiceSettings()
+    """The HTTP API and who may reach it."""
     workers: WorkerSettings = WorkerSettings()
     """The processes that execute runs."""
     retention: RetentionSettings = RetentionSettings()

@@ -58,6 +58,7 @@ EventName: TypeAlias = Literal[
     "prompt.registered",
     "retention.swept",
     "export.failed",
+    "request.finished",
 ]
 Unit: TypeAlias = Literal["seconds", "usd", "tokens", "count"]
 
@@ -487,6 +488,20 @@ _TABLE: Final = (
         (Measure("spans", "count"),),
         (Attribute("endpoint"),),
         _WARNING,
+    ),
+    Event(
+        "request.finished",
+        "The service answered a request, a stream with its end; not said of health checks that succeed.",
+        (_DURATION,),
+        (
+            Attribute("request_id"),
+            Attribute("method"),
+            Attribute("http_route", optional=True),
+            Attribute("http_status", int),
+            Attribute("client", optional=True),
+            Attribute("principal", optional=True),
+            Attribute("error_kind", optional=True),
+        ),
     ),
 )
 

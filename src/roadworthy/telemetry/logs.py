@@ -34,6 +34,7 @@ QUIET: Final = (
     "httpx2",
     "openai",
     "urllib3",
+    "uvicorn",
 )
 """Libraries that tell at `info` what our own events say better: only warnings of theirs are shown."""
 

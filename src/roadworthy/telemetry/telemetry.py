@@ -8,6 +8,7 @@ the work it reports on: a collector that is away costs spans, never a run. Only 
 
 import logging
 import os
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import unquote
 
@@ -54,6 +55,8 @@ class Telemetry:
         self._strict = strict
         self._recorder: Recorder | None = None
         self._pipeline: Pipeline | None = None
+        self.observe: Callable[[str, Mapping[str, Any]], None] | None = None
+        """Told of every event, as it is emitted: for counters. It must neither raise nor wait."""
         if settings.exporter != "none":
             self._connect(settings, environment)
 
@@ -102,6 +105,8 @@ class Telemetry:
             _check(event, fields)
         if known is None:
             return
+        if self.observe is not None:
+            self.observe(event, fields)
         logged = _log.isEnabledFor(known.level)
         recorder = None if known.ends_span else self._recorder
         if not logged and recorder is None:

@@ -144,7 +144,8 @@ class Executor:
 
     def _park(self, tx: sa.Connection, claim: Claim, workflow: str, what: str) -> Failure:
         failure = Failure("code_changed", f"Workflow {workflow!r} {what}; nothing was replayed.")
-        if not runs.leave(tx, claim, RunStatus.PARKED, due_at=None, failure=failure):
+        now_ms = self._parts.clock.now_ms()
+        if not runs.leave(tx, claim, RunStatus.PARKED, now_ms=now_ms, due_at=None, failure=failure):
             raise ClaimLost(claim.run_id)
         return failure
 
@@ -163,9 +164,11 @@ class Executor:
             await self._leave_waiting(context, waiting)
         except OrderChanged as error:
             await self._settle(context)
-            failure = Failure("order_changed", str(error), step="")
+            failure, now_ms = Failure("order_changed", str(error), step=""), self._parts.clock.now_ms()
             await self._write(
-                lambda tx: runs.leave(tx, context.claim, RunStatus.PARKED, due_at=None, failure=failure)
+                lambda tx: runs.leave(
+                    tx, context.claim, RunStatus.PARKED, now_ms=now_ms, due_at=None, failure=failure
+                )
             )
             self._parts.telemetry.emit(
                 "run.parked", run_id=run.id, workflow=run.workflow, reason=failure.message
@@ -277,7 +280,14 @@ class Executor:
 
         def leave(tx: sa.Connection) -> None:
             due_at = now_ms if waiting.over(tx) else waiting.due_at
-            runs.leave(tx, context.claim, RunStatus.WAITING, due_at=due_at, waiting_for=waiting.what)
+            runs.leave(
+                tx,
+                context.claim,
+                RunStatus.WAITING,
+                now_ms=now_ms,
+                due_at=due_at,
+                waiting_for=waiting.what,
+            )
 
         await self._write(leave)
         self._parts.telemetry.emit(
@@ -294,7 +304,7 @@ class Executor:
             return
 
         def leave(tx: sa.Connection) -> None:
-            runs.leave(tx, context.claim, RunStatus.QUEUED, due_at=now_ms)
+            runs.leave(tx, context.claim, RunStatus.QUEUED, now_ms=now_ms, due_at=now_ms)
 
         await self._write(leave)
 

@@ -49,8 +49,12 @@ class Shown:
 class Handle(Generic[T]):
     """A run that was started."""
 
-    def __init__(self, run_id: str, runs: "Runs", workflow: Workflow[..., Any]) -> None:
+    def __init__(
+        self, run_id: str, runs: "Runs", workflow: Workflow[..., Any], *, is_new: bool = True
+    ) -> None:
         self.id = run_id
+        self.is_new = is_new
+        """False when a run of the same idempotency key was there already."""
         self._runs = runs
         self._workflow = workflow
 
@@ -152,15 +156,16 @@ class Runs:
         now_ms = self._parts.clock.now_ms()
         entry = self._entry_of_somebody(Action.RUN_STARTED, new.id)
 
-        def create(tx: sa.Connection) -> str:
+        def create(tx: sa.Connection) -> tuple[str, bool]:
             run_id, is_new = store.create(tx, new, now_ms)
             if entry is not None and is_new:
                 self._parts.audit.append(tx, replace(entry, workflow=new.workflow, tenant=new.tenant))
-            return run_id
+            return run_id, is_new
 
-        run_id = await self._parts.database.write(create)
+        run_id, is_new = await self._parts.database.write(create)
         self._doorbell.work.set()
-        return Handle(run_id, self, self.workflow(new.workflow))
+        # of two writes of which the first one's answer was lost, the second one finds the run
+        return Handle(run_id, self, self.workflow(new.workflow), is_new=is_new or run_id == new.id)
 
     async def get(self, run_id: str) -> Run:
         """One run. Raises `NotFound`."""

@@ -85,7 +85,7 @@ class Worker:
         def announce(tx: sa.Connection) -> None:
             workers.register(tx, self.id, host.host_name(), host.process_name(), now_ms)
             runs.unpark(tx, fingerprints, now_ms)
-            runs.park_unknown(tx, fingerprints, unknown)
+            runs.park_unknown(tx, fingerprints, unknown, now_ms)
 
         await self._parts.database.write(announce)
         self.engine.launch()

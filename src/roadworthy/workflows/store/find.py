@@ -1,7 +1,7 @@
 """Finding runs: by a filter, by their parents, by their children."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -64,6 +64,8 @@ class Filter:
     error_kind: str | None = None
     text: str | None = None
     """Found in the run's id, error message or skip reason."""
+    within: Callable[[sa.ColumnElement[str], sa.ColumnElement[str]], sa.ColumnElement[bool]] | None = None
+    """A condition on workflow and tenant: what whoever asks may see."""
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """As SQL."""
@@ -90,6 +92,8 @@ class Filter:
             found.append(runs.c.cost_micro_usd >= self.min_cost_micro_usd)
         if self.min_seconds is not None:
             found.append(runs.c.finished_at - runs.c.started_at >= int(self.min_seconds * 1000))
+        if self.within is not None:
+            found.append(self.within(runs.c.workflow, runs.c.tenant))
         if self.text is not None:
             found.append(
                 sa.or_(

@@ -75,7 +75,12 @@ def held_by_parameters() -> sa.ColumnElement[bool]:
 
 _MOST_CHANGES = 5
 """So often a run may change its state while somebody cancels it."""
-_NEW_COLUMNS = (*(name for name in NewRun.__slots__ if name != "input"), "status", "created_at")
+_NEW_COLUMNS = (
+    *(name for name in NewRun.__slots__ if name != "input"),
+    "status",
+    "created_at",
+    "changed_at",
+)
 _INSERT_RUN = insert_once(runs, *_NEW_COLUMNS)
 _INSERT_PAYLOAD = insert_once(run_payloads, "run_id", "input")
 _DUE = (
@@ -97,6 +102,7 @@ _CLAIM = (
         worker_id=sa.bindparam("the_worker_id"),
         claim=runs.c.claim + 1,
         waiting_for=None,
+        changed_at=sa.bindparam("now_ms"),
     )
     .returning(runs.c.id, runs.c.workflow, runs.c.claim, runs.c.rewind_to)
 )
@@ -126,6 +132,7 @@ _FINISH = Prepared(
     sa.update(runs).where(held_by_parameters()),
     "status",
     "finished_at",
+    "changed_at",
     "due_at",
     "skip_reason",
     "over_budget",
@@ -155,6 +162,7 @@ def create(tx: sa.Connection, new: NewRun, now_ms: int) -> tuple[str, bool]:
         "status": RunStatus.QUEUED,
         "tags": json.dumps(list(new.tags)),
         "created_at": now_ms,
+        "changed_at": now_ms,
         "due_at": now_ms if new.due_at is None else new.due_at,
     }
     if _INSERT_RUN.run(tx, **values).rowcount:
@@ -251,6 +259,7 @@ def finish(
     values = {
         "status": status,
         "finished_at": now_ms,
+        "changed_at": now_ms,
         "due_at": None,
         "skip_reason": skip_reason,
         "over_budget": over_budget,
@@ -268,6 +277,7 @@ def leave(
     claim: Claim,
     status: RunStatus,
     *,
+    now_ms: int,
     due_at: int | None,
     waiting_for: str | None = None,
     failure: Failure | None = None,
@@ -282,6 +292,7 @@ def leave(
                 due_at=due_at,
                 waiting_for=waiting_for,
                 worker_id=None,
+                changed_at=now_ms,
                 **_failure_columns(failure),
             )
         ).rowcount
@@ -314,7 +325,7 @@ def requeue_of_workers(tx: sa.Connection, worker_ids: Collection[str], now_ms: i
         tx.execute(
             sa.update(runs)
             .where(runs.c.worker_id.in_(worker_ids), runs.c.status == RunStatus.RUNNING)
-            .values(status=RunStatus.QUEUED, due_at=now_ms, worker_id=None)
+            .values(status=RunStatus.QUEUED, due_at=now_ms, worker_id=None, changed_at=now_ms)
             .returning(runs.c.id)
         ).scalars()
     )
@@ -337,7 +348,7 @@ def requeue_one(tx: sa.Connection, run_id: str, worker_id: str, claim: int, now_
         tx.execute(
             sa.update(runs)
             .where(held(Claim(run_id, claim, worker_id)))
-            .values(status=RunStatus.QUEUED, due_at=now_ms, worker_id=None)
+            .values(status=RunStatus.QUEUED, due_at=now_ms, worker_id=None, changed_at=now_ms)
         ).rowcount
     )
 
@@ -368,6 +379,7 @@ def _try_cancel(tx: sa.Connection, run_id: str, now_ms: int) -> RunStatus | None
         .values(
             status=RunStatus.CANCELLED,
             finished_at=now_ms,
+            changed_at=now_ms,
             due_at=None,
             waiting_for=None,
             claim=runs.c.claim + 1,
@@ -390,6 +402,7 @@ def reopen(
     values: dict[str, Any] = {
         "status": RunStatus.QUEUED,
         "due_at": now_ms,
+        "changed_at": now_ms,
         "finished_at": None,
         "deadline_at": None,
         "worker_id": None,
@@ -417,17 +430,17 @@ def unpark(tx: sa.Connection, fingerprints: Mapping[str, str], now_ms: int) -> i
                 runs.c.workflow == workflow,
                 runs.c.fingerprint == fingerprint,
             )
-            .values(status=RunStatus.QUEUED, due_at=now_ms)
+            .values(status=RunStatus.QUEUED, due_at=now_ms, changed_at=now_ms)
         ).rowcount
     return count
 
 
-def park_unknown(tx: sa.Connection, known: Collection[str], failure: Failure) -> int:
+def park_unknown(tx: sa.Connection, known: Collection[str], failure: Failure, now_ms: int) -> int:
     """Park queued runs of workflows that this project no longer has."""
     return tx.execute(
         sa.update(runs)
         .where(runs.c.status == RunStatus.QUEUED, runs.c.workflow.not_in(known))
-        .values(status=RunStatus.PARKED, due_at=None, **_failure_columns(failure))
+        .values(status=RunStatus.PARKED, due_at=None, changed_at=now_ms, **_failure_columns(failure))
     ).rowcount
 
 
