@@ -1,4 +1,4 @@
-"""`docs/service.md` works as it is written: its requests, sent as they stand there, are answered as it shows."""
+"""`docs/service.md` works as it is written: its requests, sent as they stand, are answered as it shows."""
 
 import json
 import re

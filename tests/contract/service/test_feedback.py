@@ -1,4 +1,4 @@
-"""End users rate and correct an output by a signed link or through the API; only what is named, and on record."""
+"""End users rate and correct an output by a signed link or the API; only what is named, and on record."""
 
 import pytest
 
@@ -13,7 +13,9 @@ async def test_a_link_rates_what_it_names_and_can_be_used_again(desk):
     path = address[len(desk.app.address) :]
     client = await desk.open()
     form = await client.get(path)
-    assert form.status_code == 200 and "<script" not in form.text and run_id not in form.text
+    assert form.status_code == 200
+    assert "<script" not in form.text
+    assert run_id not in form.text
     for rating in ("-1", "1"):
         said = {"rating": rating, "comment": "<b>good</b>", "correction": "42"}
         assert (await client.post(path, data=said)).status_code == 200

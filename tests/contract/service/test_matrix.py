@@ -1,4 +1,4 @@
-"""Who may do what, for every operation of the OpenAPI document: each role, at its own and at a foreign tenant.
+"""Who may do what, for each operation of the OpenAPI document: every role, at its own and a foreign tenant.
 
 What is expected is computed from the table of `access`, so a route that asks for another permission than it
 says, or for none, is found here.

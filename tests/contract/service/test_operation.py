@@ -106,11 +106,14 @@ async def test_a_link_signs_in_once_also_when_it_comes_twice_at_once(desk):
     link = await desk.app.access.first_link(ME)
     client = await desk.open()
     opened = await client.get("/sign-in", params={"token": link.secret})
-    assert opened.status_code == 200 and "<form" in opened.text
+    assert opened.status_code == 200
+    assert "<form" in opened.text
     answers = await asyncio.gather(*(client.post("/sign-in", data={"token": link.secret}) for _ in range(4)))
     assert sorted(one.status_code for one in answers) == [303, 401, 401, 401]
     cookie = next(one for one in answers if one.status_code == 303).headers["set-cookie"]
-    assert "HttpOnly" in cookie and "SameSite=lax" in cookie and "Secure" not in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    assert "Secure" not in cookie
     assert "Owner" in (await client.get("/")).text
 
 

@@ -1,4 +1,4 @@
-"""Streams of events: they say what changed and to whom it may be known, are bounded, and leave nothing behind."""
+"""Streams of events: they say what changed to whom it concerns, are bounded, and leave nothing behind."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ async def following(client, path, **options):
 async def until(condition, seconds=15):
     """Wait for a condition."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - conditions of several kinds
             await asyncio.sleep(0.02)
 
 
@@ -188,7 +188,8 @@ async def test_the_end_of_the_service_ends_streams_and_waits(desk):
         desk.service.end_streams()
         assert [event async for event in events][-1] == ("closing", {"reason": "the service shuts down"})
         answer = await waiting
-    assert answer.status_code == 200 and answer.json()["status"] in ("queued", "running", "waiting")
+    assert answer.status_code == 200
+    assert answer.json()["status"] in ("queued", "running", "waiting")
 
 
 async def test_a_listener_that_falls_behind_is_closed():
@@ -196,7 +197,8 @@ async def test_a_listener_that_falls_behind_is_closed():
     listener = Listener(lambda _: True)
     for n in range(2000):
         listener.hear(Change("run", str(n), "", "", n))
-    assert listener.closed == "too slow" and len(await listener.next(1)) == 1000
+    assert listener.closed == "too slow"
+    assert len(await listener.next(1)) == 1000
 
 
 @pytest.mark.parametrize("given", ["x", "-1", "9" * 30])
