@@ -52,8 +52,9 @@ bench: setup ## Run every benchmark, the short way
 lock: .uv/bin/uv ## Resolve requirements/ again; LOCKFLAGS=--upgrade takes the newest versions
 	@$(COMPILE) $(LOCKFLAGS) --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
 	@$(COMPILE) $(LOCKFLAGS) requirements/uv.in --output-file requirements/uv.txt
-	@$(COMPILE) $(LOCKFLAGS) benchmarks/peers.in --output-file benchmarks/peers.txt
-	@! grep -nE '://|file:|==[^ ;]+\+' requirements/*.txt benchmarks/peers.txt || { echo "A lock file names an address or a private build."; exit 1; }
+	@for peers in peers litellm_proxy mlflow_gateway; do \
+		$(COMPILE) $(LOCKFLAGS) benchmarks/$$peers.in --output-file benchmarks/$$peers.txt || exit 1; done
+	@! grep -nE '://|file:|==[^ ;]+\+' requirements/*.txt benchmarks/*.txt || { echo "A lock file names an address or a private build."; exit 1; }
 
 clean: ## Remove what the other targets made
 	@rm -rf .venv .uv .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist

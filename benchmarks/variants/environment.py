@@ -1,6 +1,7 @@
-"""The peers' own environment: made from `peers.txt`, kept in the user's cache until that changes.
+"""The peers' own environments: each made from a lock file, and kept in the user's cache until that changes.
 
-`peers.txt` is `peers.in` resolved by `uv pip compile --universal --generate-hashes`. litellm is pinned: its
+`peers.txt` is `peers.in` resolved by `uv pip compile --universal --generate-hashes`, and so are the gateways'
+(`litellm_proxy.txt`, `mlflow_gateway.txt`), which cannot be installed side by side. litellm is pinned: its
 releases 1.82.7 and 1.82.8 (March 2026) were poisoned, and `peers.in` names one that came much later.
 """
 
@@ -17,31 +18,32 @@ LOCK = BENCHMARKS / "peers.txt"
 TIMEOUT_SECONDS = 600
 
 
-def peers_python() -> Path:
-    """The interpreter of the peers' environment, which is made if it is not there.
+def peers_python(lock: Path = LOCK) -> Path:
+    """The interpreter of the environment of a lock file, which is made if it is not there.
 
     Raises:
         OSError: It cannot be written.
         subprocess.SubprocessError: The packages cannot be installed.
     """
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    kind = version if lock == LOCK else f"{lock.stem}-{version}"
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "roadworthy-benchmarks"
-    folder = base / f"{version}-{digest}"
+    folder = base / f"{kind}-{digest}"
     if not (folder / "ready").exists():
         base.mkdir(parents=True, exist_ok=True)
-        for outdated in base.glob(f"{version}-*"):
+        for outdated in base.glob(f"{kind}-*"):
             shutil.rmtree(outdated)
-        _make(base, folder)
+        _make(base, folder, lock)
     return _python(folder)
 
 
-def _make(base: Path, folder: Path) -> None:
+def _make(base: Path, folder: Path, lock_file: Path) -> None:
     """Make it beside its place and move it there, so that no half of one is ever found."""
     with tempfile.TemporaryDirectory(dir=base) as made:
         place = Path(made) / "environment"
         uv = shutil.which("uv") or shutil.which("uv", path=str(BENCHMARKS.parent / ".uv" / "bin"))
-        lock = ["--require-hashes", "--requirement", str(LOCK)]
+        lock = ["--require-hashes", "--requirement", str(lock_file)]
         if uv:
             _run(uv, "venv", "--quiet", "--no-python-downloads", "--python", sys.executable, str(place))
             install = ["pip", "install", "--quiet", "--compile-bytecode", "--python", str(_python(place))]

@@ -3,6 +3,7 @@
 from roadworthy.calls.answer import Answer
 from roadworthy.calls.attempt import AttemptStatus
 from roadworthy.calls.call import Call, CallStatus, Recording
+from roadworthy.calls.conversation import Conversation, Reply, ReplyOutput, VectorsOutput, ad_hoc_version
 from roadworthy.calls.decision import By, Decision, Verdict
 from roadworthy.calls.lane import PROVIDER_BATCH, Lane
 from roadworthy.calls.output import Output
@@ -17,12 +18,17 @@ __all__ = [
     "Call",
     "CallPutOff",
     "CallStatus",
+    "Conversation",
     "Decision",
     "Lane",
     "Output",
     "Pipeline",
     "Recording",
+    "Reply",
+    "ReplyOutput",
     "Rules",
+    "VectorsOutput",
     "Verdict",
+    "ad_hoc_version",
     "function_of",
 ]

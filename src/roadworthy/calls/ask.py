@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from roadworthy.calls.admit import Admissions
 from roadworthy.calls.attempt import Attempt, Reason
 from roadworthy.calls.call import Call, Progress, Skip
+from roadworthy.calls.conversation import continued
 from roadworthy.calls.failure import correction
 from roadworthy.calls.output import Output
 from roadworthy.calls.record import Recorder
@@ -104,6 +105,8 @@ class Asker:
 
         Raises:
             Throttled: The call's user, tenant or workflow asks too often.
+            ProviderError: It broke off after the caller had pieces of its answer.
+            InvalidAnswer: The same, and the whole is not valid.
         """
         give_up = self._clock.monotonic() + seconds
         failures = repairs = 0
@@ -116,12 +119,16 @@ class Asker:
             except InvalidAnswer as error:
                 attempt = _newest(progress, target)
                 await self._record.so_far(progress)
+                if call.begun:
+                    raise
                 if repairs >= route.repairs:
                     return None
                 repairs += 1
                 reason, asked = "repair", (*messages, *correction(attempt.response, error))
             except ProviderError as error:
                 await self._record.so_far(progress)
+                if call.begun:
+                    raise
                 failures += 1
                 pause = pause_seconds(route, failures, error, self._uniform)
                 left = min(give_up - self._clock.monotonic(), progress.seconds_left)
@@ -204,6 +211,8 @@ class Asker:
             stop=wanted.stop,
             inputs=call.inputs,
         )
+        if call.conversation is not None:
+            request = continued(request, call.conversation, target)
         return Attempt(progress.next_number(), reason, target, request, self._clock)
 
     async def _try(self, call: Call[T], attempt: Attempt, progress: Progress, gate: Pass) -> Said[T]:
@@ -305,12 +314,6 @@ def _newest(progress: Progress, target: Target) -> Attempt:
 async def _parsed(output: Output[T], response: Response) -> T:
     if response.finish_reason == "content_filter":
         raise ProviderError("The provider's filter declined to answer.", kind=ErrorKind.REFUSED)
-    if response.finish_reason == "length":
-        raise InvalidAnswer(
-            "The answer was cut off at max_tokens.",
-            hint="Raise max_tokens in the prompt's settings.",
-            details={"faults": ["the answer was cut off because it was too long: answer more briefly"]},
-        )
     if len(response.text) > _LONG:
-        return await asyncio.to_thread(output.parse, response.text)
-    return output.parse(response.text)
+        return await asyncio.to_thread(output.read, response)
+    return output.read(response)

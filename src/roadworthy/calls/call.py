@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from roadworthy.budgets import Amount
 from roadworthy.calls.attempt import Attempt
+from roadworthy.calls.conversation import Conversation
 from roadworthy.calls.output import Output
 from roadworthy.calls.rules import Rules
 from roadworthy.errors import ErrorKind
@@ -91,6 +92,14 @@ class Call(Generic[T]):
     """By when a call that was put off is answered, or goes to the next rung."""
     commit: Callable[[Recording], None] | None = None
     """Takes the record of the answer into the caller's own transaction; None writes at once."""
+    conversation: Conversation | None = None
+    """The client's own messages, in the place of the version's and the inputs."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether the caller has pieces of the answer already."""
+        sink = self.conversation.sink if self.conversation is not None else None
+        return sink is not None and sink.begun
 
 
 @dataclass(frozen=True, slots=True)

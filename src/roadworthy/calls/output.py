@@ -17,6 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from roadworthy.errors import ConfigurationError, InvalidAnswer
+from roadworthy.models import Response
 from roadworthy.records import Json
 
 T = TypeVar("T")
@@ -58,17 +59,21 @@ class Output(Generic[T]):
             return None
         return self._object_schema or _schema(self._wrapper)
 
+    def read(self, response: Response) -> T:
+        """The checked value in a response. Raises what `parse` does, also when the answer was cut."""
+        if response.finish_reason == "length":
+            raise InvalidAnswer(
+                "The answer was cut off at max_tokens.",
+                hint="Raise max_tokens in the prompt's settings.",
+                details={"faults": ["the answer was cut off because it was too long: answer more briefly"]},
+            )
+        return self.parse(response.text)
+
     def parse(self, text: str) -> T:
         """The checked value. Raises `InvalidAnswer` whose `details["faults"]` can be shown to the model."""
         if self.is_text:
             return cast("T", self._checked_text(text))
-        body = _without_fence(text)
-        try:
-            _STRICT_JSON.decode(body)
-        except _Ambiguous as error:
-            raise self._invalid([str(error)]) from None
-        except (ValueError, RecursionError):
-            raise self._invalid(["the answer is not JSON"]) from None
+        body = self.require_json(text)
         try:
             if self._object_schema is not None:
                 return self.adapter.validate_json(body)
@@ -78,6 +83,17 @@ class Output(Generic[T]):
         except Exception as error:  # a validator of the user's own may stumble over a hostile value
             fault = f"the answer's check could not be made ({type(error).__name__})"
             raise self._invalid([fault]) from error
+
+    def require_json(self, text: str) -> str:
+        """The JSON that the text is. Raises `InvalidAnswer` when it is none, or can be read in two ways."""
+        body = _without_fence(text)
+        try:
+            _STRICT_JSON.decode(body)
+        except _Ambiguous as error:
+            raise self._invalid([str(error)]) from None
+        except (ValueError, RecursionError):
+            raise self._invalid(["the answer is not JSON"]) from None
+        return body
 
     def dump(self, value: T) -> Json:
         """The value as JSON, for storage."""

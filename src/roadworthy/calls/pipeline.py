@@ -92,8 +92,8 @@ class Pipeline:
             asker=asker,
         )
 
-    async def call(self, call: Call[T]) -> Answer[T]:
-        """The checked answer, on record with everything that led to it.
+    async def call(self, call: Call[T], *, call_id: str | None = None) -> Answer[T]:
+        """The checked answer, on record, under `call_id` or a new id, with everything that led to it.
 
         Raises:
             RenderError: The inputs do not fit the prompt; nothing was sent, and nothing is recorded.
@@ -108,7 +108,7 @@ class Pipeline:
             CallPutOff: The run has to wait; only where the call says that it may.
             DatabaseError: What has to be stored cannot be.
         """
-        return await self._carried_out(call, self._begin(call), self._answered)
+        return await self._carried_out(call, self._begin(call, call_id), self._answered)
 
     async def collected(self, call: Call[T], request_id: str) -> Answer[T]:
         """Go on with a call that waited for the provider's batch: with what came of it, or live.
@@ -129,8 +129,7 @@ class Pipeline:
         progress: Progress,
         answered: "Callable[[Call[T], tuple[Message, ...], Progress], Awaitable[Given[T] | PutOff]]",
     ) -> Answer[T]:
-        rendered = render(call.version, call.inputs)
-        messages = tuple(Message(role, text) for role, text in rendered.messages)
+        messages = _messages(call)
         await self._record.sweep()
         with self._span(call, progress) as span:
             try:
@@ -146,7 +145,7 @@ class Pipeline:
             await self._record.succeeded(progress, answer, given)
             self._reuse.recorded(given)
             self._describe(span, answer, given)
-            span.capture(messages=rendered.messages, answer=_said(given))
+            span.capture(messages=[(one.role, one.text) for one in messages], answer=_said(given))
         return answer
 
     async def close(self) -> None:
@@ -189,6 +188,8 @@ class Pipeline:
         try:
             said = await self._router.answer(call, plan, messages, progress)
         except _MOVES_ON as error:
+            if call.begun:
+                raise
             return await self._rungs.after(call, plan, progress, key, error)
         return self._given(call, plan, said, progress, key)
 
@@ -297,6 +298,12 @@ class CallPutOff(TryLater):
         self.put_off = put_off
         self.progress = progress
         self.messages = messages
+
+
+def _messages(call: Call[Any]) -> tuple[Message, ...]:
+    if call.conversation is not None:
+        return call.conversation.messages
+    return tuple(Message(role, text) for role, text in render(call.version, call.inputs).messages)
 
 
 def _said(given: Given[Any]) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from roadworthy.calls.call import Call, Progress, Skip
+from roadworthy.calls.conversation import Conversation
 from roadworthy.errors import ErrorKind, InvalidInput, NotPermitted
 from roadworthy.models import LearnedRouter, Message, Models, Target, allowed, likely_tokens, text_of
 from roadworthy.settings import RouteRuleSettings, RouteSettings, Settings
@@ -69,6 +70,8 @@ class Planner:
             targets = tuple(self._models.target(model) for model in ruled)
         elif settings.choose == "learned":
             targets = self._learned(name, settings, targets, call)
+        if call.conversation is not None:
+            targets, settings = _for_conversation(call.conversation, targets, settings)
         tags = self._tags(call)
         targets = self._permitted(name, targets, tags, progress)
         return Plan(name, settings, self._readable(targets, tokens, progress), tags)
@@ -131,6 +134,19 @@ class Planner:
                 why = f"the request has about {tokens:,} tokens, the model reads {limit:,}"
                 progress.skip(Skip(target.name, ErrorKind.CONTEXT_WINDOW, why))
         return tuple(able) or targets  # the plain estimate may be wrong; the provider has the last word
+
+
+def _for_conversation(
+    conversation: Conversation, targets: tuple[Target, ...], settings: RouteSettings
+) -> tuple[tuple[Target, ...], RouteSettings]:
+    """What of a route a conversation may use: no person answers it, and no other model makes its vectors."""
+    if "review" in settings.then:
+        settings = settings.model_copy(update={"then": [rung for rung in settings.then if rung != "review"]})
+    if not conversation.vectors:
+        return targets, settings
+    # Vectors of different models cannot be compared.
+    same = tuple(one for one in targets if one.model == targets[0].model)
+    return same, settings.model_copy(update={"degrade_to": None, "choose": "order", "repairs": 0})
 
 
 def _fits(rule: RouteRuleSettings, call: Call[Any], messages: Sequence[Message]) -> bool:

@@ -55,7 +55,7 @@ class Reuse:
             max_tokens=wanted.max_tokens,
             seed=wanted.seed,
             stop=wanted.stop,
-            policy=call.rules.policy,
+            policy=call.rules.policy + (call.conversation.digest if call.conversation else ""),
             scope=scope[(settings or _KEPT).scope],
             permissions=call.permissions,
             inputs=call.inputs,
@@ -122,7 +122,7 @@ class Reuse:
             cost_micro_usd=to_micro_usd(progress.cost_usd),
             confidence=given.confidence,
             degraded=given.degraded,
-            complete=attempt.response.finish_reason == "stop",
+            complete=attempt.response.finish_reason in ("stop", "tool_calls"),
             now_ms=self._clock.now_ms(),
             settings=plan.settings.cache or _KEPT,
         )

@@ -13,6 +13,7 @@ again, `learned/` a router that was trained. Retry, repair and the way from mode
 from roadworthy.models.aliases import is_floating
 from roadworthy.models.cache import AnswerCache, Cached
 from roadworthy.models.cache_key import Digests, answer_key
+from roadworthy.models.conversation import Delta, Image, Message, Options, Tool, ToolCall
 from roadworthy.models.fair import FairSlots
 from roadworthy.models.gate import Pass
 from roadworthy.models.gates import Gates
@@ -26,7 +27,7 @@ from roadworthy.models.prices import (
     prefix_saving,
     price,
 )
-from roadworthy.models.provider import DEFAULT_MAX_TOKENS, Message, Provider, Request, RequestFailed, Response
+from roadworthy.models.provider import DEFAULT_MAX_TOKENS, Provider, Request, RequestFailed, Response
 from roadworthy.models.rates import Bucket
 from roadworthy.models.residency import allowed
 from roadworthy.models.retry_budget import RetryBudget
@@ -37,12 +38,15 @@ __all__ = [
     "AnswerCache",
     "Bucket",
     "Cached",
+    "Delta",
     "Digests",
     "FairSlots",
     "Gates",
+    "Image",
     "LearnedRouter",
     "Message",
     "Models",
+    "Options",
     "Pass",
     "Price",
     "Processing",
@@ -52,6 +56,8 @@ __all__ = [
     "Response",
     "RetryBudget",
     "Target",
+    "Tool",
+    "ToolCall",
     "allowed",
     "answer_key",
     "estimate",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from pydantic import SecretStr
 
 from roadworthy.errors import ErrorKind, ProviderError
+from roadworthy.models.conversation import Delta, Message, Options, ToolCall
 from roadworthy.records import Json, Usage
 from roadworthy.settings import ModelSettings
 
@@ -30,14 +31,6 @@ assumed by estimates for all others."""
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_calls", "unknown"]
 """Why the model stopped. `unknown` means that the provider did not say: the answer may be cut."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message of the conversation, as rendered."""
-
-    role: Literal["system", "user", "assistant"]
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +53,14 @@ class Request:
     """An opaque id of the end user, for the provider's abuse detection."""
     inputs: Mapping[str, Any] | None = None
     """The prompt's inputs before rendering. Only the `python` provider reads them; they are never sent."""
+    options: Options | None = None
+    """What a conversation wants beyond this; a model that cannot do all of it refuses the request."""
+    vectors: bool = False
+    """Whether the messages are texts to embed, each by itself, and nothing is to be written."""
+    dimensions: int | None = None
+    """How long the vectors are to be, where the model can be told."""
+    emit: Callable[[Delta], None] | None = None
+    """Takes the answer's pieces as they come. A provider may ignore it: the whole answer comes anyway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Response:
     """What the model said."""
 
     text: str
-    """The answer; JSON when the request had a schema. Not validated."""
+    """The answer; JSON when the request had a schema, or wanted vectors. Not validated."""
     usage: Usage
     model: str
     """The model as the provider named it, which is what is billed."""
@@ -83,6 +84,7 @@ class Response:
     """What was odd, for the record: counts that were put right, dropped settings, another model's name."""
     rate_limit: Mapping[str, str] = field(default_factory=dict[str, str])
     """The rate-limit headers of the response, lower case, as the provider sent them."""
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class RequestFailed(ProviderError):  # named like its family in errors.py
@@ -164,6 +166,15 @@ class Blueprint:
     """The key, read when the provider is built."""
     transport: "httpx2.AsyncBaseTransport | None" = None
     """Takes the network's place, where requests are only written or answers only read."""
+
+
+def cannot(name: str, what: str) -> ProviderError:
+    """The error for a request that asks for what this model does not do; nothing was sent."""
+    return ProviderError(
+        f"Model {name!r} cannot do what was asked for: {what}.",
+        kind=ErrorKind.BAD_REQUEST,
+        hint=f"Leave it out ({what}), or give the route a model that does it.",
+    )
 
 
 def not_configured(name: str, what: str, hint: str) -> ProviderError:

@@ -6,7 +6,8 @@ Nobody but the provider counts exactly. Budgets rest on the first figure, so it 
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, cast
 
-from roadworthy.models.provider import DEFAULT_MAX_TOKENS, Message, Request
+from roadworthy.models.conversation import Message
+from roadworthy.models.provider import DEFAULT_MAX_TOKENS, Request
 from roadworthy.records import Usage
 from roadworthy.settings import ModelSettings
 
@@ -18,6 +19,11 @@ _PER_SCHEMA = 1_024
 table "Tool use system prompt token count" in its documentation of prices (2026-11)."""
 _SCHEMA_FACTOR = 2
 """Adapting a schema to a provider adds to it: `additionalProperties`, `required`, descriptions of limits."""
+
+_PER_IMAGE = 50_000
+"""The dearest way that an image is counted: 48,169 tokens for the largest one at gpt-4o-mini (2,833 and eight
+tiles of 5,667; OpenAI's guide "Images and vision", 2026-11). Others count less than 5,000."""
+_LIKELY_PER_IMAGE = 1_000
 
 _ASCII_PER_TOKEN = 4
 _OTHERS_PER_TOKEN = 1.5
@@ -39,10 +45,15 @@ def estimate_usage(target: Limited, request: Request) -> Usage:
     Tokenizers of today's models fall back to single bytes, so none makes more tokens of a text than it has
     bytes.
     """
-    tokens = sum(len(message.text.encode(errors="surrogatepass")) for message in request.messages)
+    tokens = sum(_message_tokens(message) for message in request.messages)
     tokens += _PER_REQUEST + _PER_MESSAGE * len(request.messages)
     if request.output_schema is not None:
         tokens += _PER_SCHEMA + _SCHEMA_FACTOR * _schema_bytes(request.output_schema)
+    if request.vectors:
+        return Usage(input_tokens=tokens)
+    for tool in request.options.tools if request.options else ():
+        size = _schema_bytes(tool.parameters) + _bytes(tool.name) + _bytes(tool.description)
+        tokens += _PER_SCHEMA + _SCHEMA_FACTOR * size
     return Usage(
         input_tokens=tokens,
         output_tokens=request.max_tokens or target.settings.max_tokens or DEFAULT_MAX_TOKENS,
@@ -56,7 +67,18 @@ def likely_tokens(messages: Iterable[Message]) -> int:
         plain = len(message.text.encode("ascii", errors="ignore"))
         others = len(message.text) - plain
         tokens += plain / _ASCII_PER_TOKEN + others / _OTHERS_PER_TOKEN + _LIKELY_PER_MESSAGE
+        tokens += _LIKELY_PER_IMAGE * len(message.images)
+        tokens += sum(len(call.arguments) for call in message.tool_calls) / _ASCII_PER_TOKEN
     return round(tokens)
+
+
+def _message_tokens(message: Message) -> int:
+    tokens = len(message.text.encode(errors="surrogatepass"))
+    if message.parts:
+        tokens += _PER_IMAGE * len(message.images)
+    for call in message.tool_calls:
+        tokens += _PER_MESSAGE + _bytes(call.name) + _bytes(call.arguments)
+    return tokens
 
 
 def _schema_bytes(schema: Mapping[str, Any]) -> int:

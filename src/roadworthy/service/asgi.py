@@ -5,7 +5,7 @@
     Limits           Host, lengths, times; reads the body
     FastAPI          routes; problem.py turns their errors into responses
 
-Make it for an `App` that is open. Whoever has more routes (gateway, dashboard) hands in what makes them.
+Make it for an `App` that is open. Whoever has more routes (the dashboard) hands in what makes them.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,6 +35,7 @@ from roadworthy.service import (
 from roadworthy.service.changes import Changes
 from roadworthy.service.edge import Edge
 from roadworthy.service.exchange import Exchange
+from roadworthy.service.gateway import mount as gateway
 from roadworthy.service.limits import Limits
 from roadworthy.service.principal import Authentication
 from roadworthy.service.refusals import Refusals
@@ -92,6 +93,7 @@ class Service:
             metrics.router(app, self.metrics, self.streams),
             sign_in.router(app),
             openapi.router(self.api, public=settings.public_openapi),
+            *gateway.routers(app),
             *more(Parts(app, self.streams, authentication)),
         ):
             self.api.include_router(one)
@@ -100,7 +102,9 @@ class Service:
             allowed_hosts=_allowed_hosts(settings.allowed_hosts, settings.public_url, settings.host),
             max_body_bytes=settings.max_body_bytes,
             read_seconds=settings.read_seconds,
+            larger=gateway.LARGER,
         )
+        layered = gateway.shaped(layered)
         layered = authentication.around(layered)
         if settings.allowed_origins:
             layered = CORSMiddleware(

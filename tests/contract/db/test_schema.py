@@ -18,6 +18,7 @@ from roadworthy.db.tables import (
     budgets,
     calls,
     feedback,
+    gateway,
     lanes,
     metadata,
     models,
@@ -49,7 +50,21 @@ def test_an_empty_database_is_brought_to_the_newest_revision_once(database: Data
 def test_the_migrations_make_the_tables_that_the_code_declares(database: Database) -> None:
     """A column or index that is declared and not migrated, or the other way round, is found here."""
     assert all(
-        (access, answers, audit, budgets, calls, feedback, lanes, models, prompts, review, rollups, workflows)
+        (
+            access,
+            answers,
+            audit,
+            budgets,
+            calls,
+            feedback,
+            gateway,
+            lanes,
+            models,
+            prompts,
+            review,
+            rollups,
+            workflows,
+        )
     )
     upgrade(database)
     ours = set(metadata.tables)

@@ -279,7 +279,8 @@ def _bedrock(blueprint: Blueprint) -> Client:
         exchange = wire.current()
         if exchange is not None:
             wire.note_head(exchange, http_response.status_code, http_response.headers.items())
-            exchange.response = cast("bytes", http_response.content)
+            if not (exchange.streamed and exchange.answered):
+                exchange.response = cast("bytes", http_response.content)
 
     client.meta.events.register("before-call.bedrock-runtime", before)
     client.meta.events.register("after-call.bedrock-runtime", after)

@@ -24,6 +24,7 @@ from roadworthy.models.provider import (
     Request,
     RequestFailed,
     Response,
+    cannot,
     not_configured,
     timed_out,
 )
@@ -125,6 +126,7 @@ class LocalProvider:
 
     async def request(self, request: Request) -> Response:
         """Wait for a free slot and for the whole answer."""
+        self._check(request)
         body = self._body(request)
         try:
             async with asyncio.timeout(request.timeout_seconds):
@@ -156,6 +158,15 @@ class LocalProvider:
     async def close(self) -> None:
         """The engine is shared and closed with the project's models."""
 
+    def _check(self, request: Request) -> None:
+        options = request.options
+        if request.vectors:
+            raise cannot(self._name, "it makes no vectors")
+        if any(message.role == "tool" or message.tool_calls or message.parts for message in request.messages):
+            raise cannot(self._name, "it reads text only, neither images nor tool calls")
+        if options is not None and (options.tools or options.reasoning_effort):
+            raise cannot(self._name, "it knows neither tools nor a reasoning effort")
+
     def _body(self, request: Request) -> dict[str, Any]:
         body: dict[str, Any] = {
             "messages": [{"role": message.role, "content": message.text} for message in request.messages],
@@ -168,7 +179,13 @@ class LocalProvider:
             body["response_format"] = {"type": "json_schema", "json_schema": schema}
         if request.stop:
             body["stop"] = list(request.stop)
-        wanted = {"temperature": request.temperature, "seed": request.seed}
+        wanted: dict[str, Any] = {"temperature": request.temperature, "seed": request.seed}
+        options = request.options
+        if options is not None:
+            if options.json_object:
+                body["response_format"] = {"type": "json_object"}
+            for name in ("top_p", "presence_penalty", "frequency_penalty"):
+                wanted[name] = getattr(options, name)
         return body | {key: value for key, value in wanted.items() if value is not None}
 
     def _failed(self, error: dict[str, Any], body: dict[str, Any]) -> ProviderError:

@@ -14,20 +14,22 @@ import asyncio
 import warnings
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from pydantic_ai import messages as library
 from pydantic_ai.direct import model_request
+from pydantic_ai.embeddings import EmbeddingModel
 from pydantic_ai.exceptions import UsageExtractionFailedWarning
 from pydantic_ai.models import Model, ModelRequestParameters
 from pydantic_ai.output import OutputObjectDefinition
 from pydantic_ai.settings import ModelSettings as LibrarySettings
 from pydantic_ai.tools import ToolDefinition
 
-from roadworthy.errors import ErrorKind
-from roadworthy.models.provider import DEFAULT_MAX_TOKENS, Blueprint, FinishReason, Message, Request, Response
-from roadworthy.models.providers import faults, wire
+from roadworthy.errors import ErrorKind, ProviderError
+from roadworthy.models.conversation import Options
+from roadworthy.models.provider import DEFAULT_MAX_TOKENS, Blueprint, FinishReason, Request, Response, cannot
+from roadworthy.models.providers import embedding, faults, streaming, turns, wire
 from roadworthy.models.providers.clients import Client, build, secret_texts
 from roadworthy.models.providers.prefix import NO_MARKS, Marks, Prefixes
 from roadworthy.models.providers.usage import read_usage
@@ -56,6 +58,8 @@ class _Output:
     parameters: ModelRequestParameters
     body: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """What goes into the request as it is."""
+    tool: str = ""
+    """The tool whose arguments are the answer, where it is asked for that way."""
 
 
 def make(blueprint: Blueprint) -> "NetworkProvider":
@@ -75,24 +79,20 @@ class NetworkProvider:
         self._outputs: OrderedDict[int, tuple[Mapping[str, Any], str, _Output]] = OrderedDict()
         self._options = {k: v for k, v in self._settings.options.items() if k not in _READ_BY_CLIENTS}
         self._prefixes = Prefixes(examples=client.dialect == "anthropic") if self._marks_prefixes() else None
+        self._embeds: EmbeddingModel | None = None
 
     async def request(self, request: Request) -> Response:
         """Send it once, within its time."""
         _silence()
-        exchange = wire.Exchange(self._secrets)
+        exchange = wire.Exchange(self._secrets, streamed=self._streams(request))
         token = wire.begin(exchange)
         try:
             async with asyncio.timeout(request.timeout_seconds):
-                output = self._output(request)
-                marks = self._marks(request)
-                settings, dropped = self._library_settings(request, output, marks)
-                answer = await model_request(
-                    self._model,
-                    _messages(request.messages, marks),
-                    model_settings=settings,
-                    model_request_parameters=output.parameters,
-                    instrument=False,
-                )
+                if request.vectors:
+                    return await self._embedded(request, exchange)
+                return await self._answered(request, exchange)
+        except ProviderError:
+            raise
         except TimeoutError:
             billed = exchange.request is not None
             raise faults.failed(self._name, ErrorKind.TIMEOUT, exchange, may_be_billed=billed) from None
@@ -100,10 +100,51 @@ class NetworkProvider:
             raise faults.from_exception(self._name, error, exchange) from None
         finally:
             wire.end(token)
+
+    async def _answered(self, request: Request, exchange: wire.Exchange) -> Response:
+        output = self._output(request)
+        marks = self._marks(request)
+        settings, dropped = self._library_settings(request, output, marks)
+        if request.options is not None:
+            if dropped:
+                raise cannot(self._name, "; ".join(dropped))
+            if request.options.tools:
+                output = replace(output, parameters=_with_tools(output.parameters, request.options))
+        messages = turns.turns(request.messages, marks)
+        if request.emit is not None and exchange.streamed:
+            answer = await streaming.follow(self._model, messages, settings, output.parameters, request.emit)
+            self._require_end(answer, exchange)
+        else:
+            answer = await model_request(
+                self._model,
+                messages,
+                model_settings=settings,
+                model_request_parameters=output.parameters,
+                instrument=False,
+            )
         sent = exchange.sent()
         if request.temperature is not None and not _was_sent("temperature", sent):
             dropped = (*dropped, "temperature was not sent: the model does not take it")
         return self._response(answer, exchange, output, sent, dropped)
+
+    async def _embedded(self, request: Request, exchange: wire.Exchange) -> Response:
+        if self._embeds is None:
+            self._embeds = await asyncio.to_thread(embedding.embedding_model, self._name, self._client)
+        return await embedding.embed(self._embeds, request, exchange)
+
+    def _streams(self, request: Request) -> bool:
+        """Whether the answer comes in pieces: where it is text as the model writes it."""
+        if request.emit is None:
+            return False
+        return request.output_schema is None or self._output(request).mode in ("native", "text")
+
+    def _require_end(self, answer: library.ModelResponse, exchange: wire.Exchange) -> None:
+        """Refuse a stream whose end is missing: it was cut."""
+        if self._finish_reason(answer) != "unknown":
+            return
+        error = faults.failed(self._name, ErrorKind.CONNECTION, exchange, may_be_billed=True)
+        error.received = streaming.as_received(answer, None)
+        raise error
 
     async def close(self) -> None:
         """Close the connections."""
@@ -134,6 +175,7 @@ class NetworkProvider:
             "seed": request.seed,
             "stop_sequences": list(request.stop) or None,
             **_user(self._client.dialect, request.user),
+            **(turns.option_settings(self._client.dialect, request.options) if request.options else {}),
         }
         if marks.instructions:
             wanted[_MARK_INSTRUCTIONS[self._client.dialect]] = True
@@ -150,6 +192,8 @@ class NetworkProvider:
 
     def _output(self, request: Request) -> _Output:
         schema = request.output_schema
+        if request.options is not None and request.options.json_object:
+            return _ANY_OBJECT_OF_CHAT if self._client.dialect == "chat" else _ANY_OBJECT
         if schema is None:
             return _TEXT
         kept = self._outputs.get(id(schema))
@@ -175,7 +219,7 @@ class NetworkProvider:
             parameters = ModelRequestParameters(
                 output_mode="tool", output_tools=[tool], allow_text_output=False
             )
-            return _Output(mode, parameters)
+            return _Output(mode, parameters, tool=name)
         definition = OutputObjectDefinition(json_schema=schema, name=name)
         parameters = ModelRequestParameters(output_mode=mode, output_object=definition)
         in_words = profile.get("native_output_requires_schema_in_instructions", False)
@@ -206,6 +250,10 @@ class NetworkProvider:
         usage, reported, odd = read_usage(answer, received)
         inner = faults.kind_by_words(received)
         finish = self._finish_reason(answer)
+        if exchange.streamed:
+            received = streaming.as_received(
+                answer, {"input": usage.input_tokens, "output": usage.output_tokens}
+            )
         if inner is not None or finish == "content_filter":
             error = faults.failed(
                 self._name,
@@ -219,7 +267,7 @@ class NetworkProvider:
             raise error
         served = answer.model_name or self._settings.model
         return Response(
-            text=_text(answer, output.mode),
+            text=_text(answer, output),
             usage=usage,
             model=served,
             finish_reason=finish,
@@ -229,6 +277,7 @@ class NetworkProvider:
             usage_reported=reported,
             notes=(*dropped, *odd, *self._other_model(served)),
             rate_limit=exchange.rate_limit,
+            tool_calls=tuple(call for call in turns.tool_calls(answer) if call.name != output.tool),
         )
 
     def _finish_reason(self, answer: library.ModelResponse) -> FinishReason:
@@ -246,6 +295,18 @@ class NetworkProvider:
 
 
 _TEXT = _Output("text", ModelRequestParameters())
+_ANY_OBJECT = _Output(
+    "prompted",
+    ModelRequestParameters(
+        output_mode="prompted",
+        output_object=OutputObjectDefinition(json_schema={"type": "object"}, name="answer"),
+    ),
+)
+_ANY_OBJECT_OF_CHAT = _Output("native", _TEXT.parameters, {"response_format": {"type": "json_object"}})
+
+
+def _with_tools(parameters: ModelRequestParameters, options: Options) -> ModelRequestParameters:
+    return replace(parameters, function_tools=turns.tool_definitions(options))
 
 
 def _silence() -> None:
@@ -268,34 +329,13 @@ def _user(dialect: str, user: str | None) -> dict[str, Any]:
     return {"openai_user": user} if dialect in ("chat", "responses") else {}
 
 
-def _messages(messages: tuple[Message, ...], marks: Marks) -> list[library.ModelMessage]:
-    """Turns of the conversation: system and user parts go together, until the assistant's next words."""
-    turns: list[library.ModelMessage] = []
-    parts: list[library.ModelRequestPart] = []
-    for at, message in enumerate(messages):
-        if message.role == "assistant":
-            if parts:
-                turns.append(library.ModelRequest(parts=parts))
-                parts = []
-            turns.append(library.ModelResponse(parts=[library.TextPart(message.text)]))
-        elif message.role == "system":
-            parts.append(library.SystemPromptPart(message.text))
-        elif at == marks.after:
-            parts.append(library.UserPromptPart([message.text, library.CachePoint()]))
-        else:
-            parts.append(library.UserPromptPart(message.text))
-    if parts:
-        turns.append(library.ModelRequest(parts=parts))
-    return turns
-
-
-def _text(answer: library.ModelResponse, mode: str) -> str:
-    if mode == "tool":
+def _text(answer: library.ModelResponse, output: _Output) -> str:
+    if output.tool:
         for part in answer.parts:
-            if isinstance(part, library.ToolCallPart):
+            if isinstance(part, library.ToolCallPart) and part.tool_name == output.tool:
                 return part.args_as_json_str()
     text = "".join(part.content for part in answer.parts if isinstance(part, library.TextPart))
-    if mode == "prompted" and "```" in text:
+    if output.mode == "prompted" and "```" in text:
         start, end = text.find("{"), text.rfind("}")
         return text[start : end + 1] if 0 <= start < end else text
     return text

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, to_json, to_jsonable_python
 
 from roadworthy.errors import ErrorKind, ProviderError, did_you_mean
-from roadworthy.models.provider import Blueprint, Request, Response, not_configured, timed_out
+from roadworthy.models.provider import Blueprint, Request, Response, cannot, not_configured, timed_out
 from roadworthy.records import Json, Usage
 
 _LONGEST_MESSAGE = 4_000
@@ -36,6 +36,8 @@ class PythonProvider:
 
     async def request(self, request: Request) -> Response:
         """Call the function, in a thread unless it is async."""
+        if request.vectors:
+            raise cannot(self._name, "a function makes no vectors")
         deadline = asyncio.timeout(request.timeout_seconds)
         try:
             async with deadline:

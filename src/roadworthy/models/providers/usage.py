@@ -5,14 +5,29 @@ When one count is impossible it gives all of them up; then the body is read here
 right and noted.
 """
 
+from typing import Protocol
+
 from pydantic_ai.messages import ModelResponse
 
 from roadworthy.records import Json, Usage
 
 
+class _Counts(Protocol):
+    """What the library counted."""
+
+    input_tokens: int
+    output_tokens: int
+    cache_read_tokens: int
+    cache_write_tokens: int
+
+
 def read_usage(answer: ModelResponse, received: Json) -> tuple[Usage, bool, tuple[str, ...]]:
     """Tokens as reported, whether they were, and notes on counts that cannot be true."""
-    said = answer.usage
+    return counts_of(answer.usage, received)
+
+
+def counts_of(said: _Counts, received: Json) -> tuple[Usage, bool, tuple[str, ...]]:
+    """The same of counts that stand by themselves."""
     counts = (said.input_tokens, said.output_tokens, said.cache_read_tokens, said.cache_write_tokens)
     if not any(counts):
         counts = _counts_on_the_wire(received)  # the library gives up when any of them is odd

@@ -34,10 +34,12 @@ _KEY_SHAPES = re.compile(
 class Exchange:
     """One request and its response, as bytes until somebody asks."""
 
-    __slots__ = ("_secrets", "headers", "request", "response", "status")
+    __slots__ = ("_secrets", "headers", "request", "response", "status", "streamed")
 
-    def __init__(self, secrets: tuple[str, ...]) -> None:
+    def __init__(self, secrets: tuple[str, ...], *, streamed: bool = False) -> None:
         self._secrets = secrets
+        self.streamed = streamed
+        """Whether a good response comes in pieces, which are not kept here."""
         self.request: bytes | None = None
         self.response: bytes | None = None
         """None until the whole body has arrived."""
@@ -117,7 +119,8 @@ async def note_response(response: "httpx2.Response") -> None:
     if exchange is None:
         return
     note_head(exchange, response.status_code, response.headers.items())
-    exchange.response = await response.aread()
+    if not (exchange.streamed and exchange.answered):
+        exchange.response = await response.aread()
 
 
 def note_head(exchange: Exchange, status: int, headers: Any) -> None:
