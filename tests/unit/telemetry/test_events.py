@@ -122,6 +122,7 @@ def test_the_bound_ids_are_those_the_events_use():
     assert set(Bound._fields) <= known
 
 
+@pytest.mark.slow
 def test_the_package_emits_only_what_the_table_knows():
     """Every `emit` in the source names an event of the table and fields of that event."""
     package = Path(roadworthy.__file__).parent

@@ -7,7 +7,8 @@ import openai
 import pytest
 
 from roadworthy.errors import ConfigurationError, ErrorKind, ProviderError
-from roadworthy.models.provider import Message, Request, RequestFailed, Response
+from roadworthy.models import Message, Options, Tool, ToolCall
+from roadworthy.models.provider import Request, RequestFailed, Response
 from roadworthy.records import Usage
 from roadworthy.telemetry.scrubber import Scrubber
 from roadworthy.testing.recording import Recorder, Recording, Replayer
@@ -58,6 +59,18 @@ async def test_a_recorded_answer_is_replayed(tmp_path):
     replayed = await Replayer(Recording.read(path), model="small").request(ASKED)
     assert replace(replayed, sent=live.sent) == live
     assert replayed.sent["messages"][1]["text"] == "Where is my parcel?"
+
+
+async def test_a_conversation_is_known_by_its_tools_and_gives_its_calls(tmp_path):
+    """Another set of tools is another request; what the model wanted called comes back as it was."""
+    recording = Recording.new(tmp_path / "calls.jsonl")
+    asked = replace(ASKED, options=Options(tools=(Tool("look_up", {"type": "object"}),)))
+    call = ToolCall("call_1", "look_up", '{"id": 7}')
+    await Recorder(Scripted(said("", tool_calls=(call,))), recording, model="small").request(asked)
+    replayer = Replayer(Recording.read(tmp_path / "calls.jsonl"), model="small")
+    assert (await replayer.request(asked)).tool_calls == (call,)
+    with pytest.raises(ProviderError):
+        await replayer.request(ASKED)
 
 
 async def test_timeouts_and_users_do_not_count(tmp_path):

@@ -8,10 +8,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-from roadworthy.models.provider import Request
+from roadworthy.models import Message, Request
 from roadworthy.telemetry.scrubber import MARK, Scrubber
 
 _FENCE = re.compile(r"untrusted-[0-9a-f]{12}")
@@ -39,8 +39,8 @@ class Exchange:
 
 def canonical(request: Request, scrubber: Scrubber) -> dict[str, Any]:
     """What of a request decides the answer, without secrets."""
-    fields = {
-        "messages": [{"role": message.role, "text": message.text} for message in request.messages],
+    fields: dict[str, Any] = {
+        "messages": [_told(message) for message in request.messages],
         "output_schema": None if request.output_schema is None else dict(request.output_schema),
         "output_name": request.output_name,
         "temperature": request.temperature,
@@ -48,7 +48,17 @@ def canonical(request: Request, scrubber: Scrubber) -> dict[str, Any]:
         "seed": request.seed,
         "stop": list(request.stop),
     }
+    if request.options is not None:
+        fields["options"] = asdict(request.options)
+    if request.vectors:
+        fields |= {"vectors": True, "dimensions": request.dimensions}
     return clean(fields, scrubber.scrub)
+
+
+def _told(message: Message) -> dict[str, Any]:
+    """A message by what it has: most are text and nothing else."""
+    told = asdict(message)
+    return {name: value for name, value in told.items() if value or name in {"role", "text"}}
 
 
 def clean(value: Any, scrub: Callable[[str], str], key: str = "") -> Any:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from roadworthy.errors import ErrorKind
+from roadworthy.models.conversation import ToolCall
 from roadworthy.models.provider import Provider, Request, RequestFailed, Response
 from roadworthy.records import Usage
 from roadworthy.testing.recording.exchange import Exchange, canonical, clean
@@ -67,6 +68,7 @@ class Replayer:
         fields = dict(exchange.response)
         fields["usage"] = Usage(**fields["usage"])
         fields["notes"] = tuple(fields.get("notes", ()))
+        fields["tool_calls"] = tuple(ToolCall(**one) for one in fields.get("tool_calls", ()))
         return Response(**fields, sent=dict(exchange.request))
 
     async def close(self) -> None:
