@@ -142,16 +142,14 @@ async def assign(
     to: Annotated[
         str | None, typer.Option(metavar="NAME", help="Who is to decide; left out, nobody.")
     ] = None,
-    by: Decider = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say who is to decide; others still may."""
     from roadworthy.cli import choice, terminal
     from roadworthy.cli.project import records
 
-    name = by if by is not None else _user()
     async with records(place) as app:
-        item = await app.reviews.assign(await choice.review_id(app, review), to, by=name)
+        item = await app.reviews.assign(await choice.review_id(app, review), to)
     if as_json:
         terminal.print_json(item.as_json())
     else:

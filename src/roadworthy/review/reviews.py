@@ -310,16 +310,15 @@ class Reviews:
         who = _reviewer(by)
         return await self._database.write(lambda tx: votes.release(tx, review_id, who.id))
 
-    async def assign(self, review_id: str, to: str | None, *, by: Reviewer | str) -> Item:
-        """Say by name who is to decide an open item, or nobody in particular.
+    async def assign(self, review_id: str, to: str | None) -> Item:
+        """Say by name who is to decide an open item, or nobody in particular; whoever may hand out work may.
 
-        Raises `NotFound`, `Forbidden`, `StateConflict`.
+        Raises `NotFound`, `StateConflict`.
         """
-        who, name = _reviewer(by), None if to is None else _name(to)
+        name = None if to is None else _name(to)
         entry = self._audit.entry(Action.REVIEW_ASSIGNED)
 
         def assign(tx: sa.Connection) -> Item:
-            votes.require_role(store.get(tx, review_id), who)
             item = votes.assign(tx, review_id, name)
             self._note_down(tx, entry, item)
             return item

@@ -4,7 +4,7 @@ Every change of state names the state it comes from, so of two people who answer
 Every write may run twice with the same effect.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -36,6 +36,8 @@ class Filter:
     run_id: str | None = None
     kind: tuple[Kind, ...] = ()
     assigned_to: str | None = None
+    within: Callable[[sa.ColumnElement[str], sa.ColumnElement[str]], sa.ColumnElement[bool]] | None = None
+    """A condition on workflow and tenant: what whoever asks may see."""
 
     def conditions(self) -> list[sa.ColumnElement[bool]]:
         """As SQL."""
@@ -55,6 +57,8 @@ class Filter:
             found.append(review_items.c.status.in_(self.status))
         if self.kind:
             found.append(review_items.c.kind.in_(self.kind))
+        if self.within is not None:
+            found.append(self.within(review_items.c.workflow, review_items.c.tenant))
         return found
 
 

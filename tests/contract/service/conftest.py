@@ -4,6 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from roadworthy import App
 from roadworthy.access import Grant, Principal, Role
+from roadworthy.review import Held, Kind, Question
+from roadworthy.review import store as review_store
 from roadworthy.service import Server, Service
 
 QUICK = {
@@ -95,6 +98,18 @@ class Desk:
         """The id of a run that was started, not waited for."""
         handle = await self.app.runs.start(workflow, given or {"n": 4}, tenant=tenant)
         return handle.id
+
+    async def review(self, kind: Kind = Kind.DECISION, *, tenant: str = "", people: int = 1) -> str:
+        """The id of an open review item that no run waits for."""
+        schema = {"type": "object", "properties": {"amount": {"type": "integer"}}, "required": ["amount"]}
+        asked = {
+            Kind.ANSWER: Question((("user", "How much?"),), {"ticket": "t-1"}, None),
+            Kind.DECISION: Held({"amount": 5}, schema, [{"title": "Terms", "text": "At most 5."}], "unsure"),
+        }
+        item = self.app.reviews.new(asked[kind], reason="unsure", kind=kind, workflow="twice", tenant=tenant)
+        item = replace(item, people=people)
+        await self.app.database.write(lambda tx: review_store.add(tx, item))
+        return item.id
 
 
 Open = Callable[..., Awaitable[Desk]]

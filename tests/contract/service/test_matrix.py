@@ -9,6 +9,7 @@ import re
 import pytest
 
 from roadworthy.access import PERMISSIONS, Grant, Permission, Role
+from roadworthy.review import Kind
 
 OWN, FOREIGN = "acme", "other"
 EVERYWHERE = {
@@ -19,6 +20,7 @@ EVERYWHERE = {
     "/v1/people/{person_id}/grants",
     "/v1/people/{person_id}/grants/take",
     "/v1/people/{person_id}/link",
+    "/v1/reviews/stats",
 }
 """What is not of one tenant: a role for one does not reach it."""
 BODIES = {
@@ -29,7 +31,14 @@ BODIES = {
     "/v1/people": {"name": "Bo"},
     "/v1/people/{person_id}/grants": {"role": "viewer"},
     "/v1/people/{person_id}/grants/take": {"role": "viewer"},
+    "/v1/reviews/{review_id}/decide": {"verdict": "approve"},
+    "/v1/reviews/{review_id}/answer": {"value": "5 euros"},
+    "/v1/reviews/{review_id}/decline": {"note": "Nobody knows."},
+    "/v1/reviews/{review_id}/draft": {"draft": {"amount": 4}},
+    "/v1/reviews/{review_id}/assign": {"to": "Ann"},
 }
+QUESTIONS = ("/v1/reviews/{review_id}/answer", "/v1/reviews/{review_id}/decline")
+"""What is about a question, not about an answer that is held."""
 
 
 async def operations(desk):
@@ -43,6 +52,12 @@ async def operations(desk):
     ]
 
 
+async def review_of(desk, pattern, tenant):
+    """The id of a review such as this operation is about."""
+    kind = Kind.ANSWER if pattern in QUESTIONS else Kind.DECISION
+    return await desk.review(kind, tenant=tenant or "") if "{review_id}" in pattern else "review_none"
+
+
 async def ask(client, desk, method, pattern, run_id, *, tenant=None):
     """Ask one operation of a run, or of things that do not exist; its status and kind of error."""
     unknown = {
@@ -50,6 +65,7 @@ async def ask(client, desk, method, pattern, run_id, *, tenant=None):
         "person_id": f"person_{'0' * 32}",
         "name": "twice",
         "run_id": run_id,
+        "review_id": await review_of(desk, pattern, tenant),
     }
     path = re.sub(r"\{(\w+)\}", lambda found: unknown.get(found[1], "none"), pattern)
     body = BODIES.get(pattern)
@@ -75,7 +91,9 @@ async def test_every_operation_does_what_the_table_says(serve, role, own):
         run_id = await desk.run(tenant=OWN if own else FOREIGN)
         status, code = await ask(client, desk, method, pattern, run_id, tenant=OWN if own else FOREIGN)
         has = permission in PERMISSIONS[role]
-        of_a_run = "{run_id}" in pattern or (method, pattern) == ("POST", "/v1/feedback")
+        of_a_run = (
+            "{run_id}" in pattern or "{review_id}" in pattern or (method, pattern) == ("POST", "/v1/feedback")
+        )
         starts = pattern == "/v1/workflows/{name}/runs"
         if not has or pattern in EVERYWHERE:
             expected = status == 403
