@@ -42,8 +42,8 @@ async def test_a_step_that_ends_hours_after_its_call_marks_the_hour_of_the_call(
     clock.advance(3 * 3600)
     assert await rollups.keep_up()
     before = await reported(desk, from_calls)
-    for write in stored:
-        await desk.database.write(write)
+    for recording in stored:
+        await desk.database.write(recording.write)
     assert await marks(desk) == [START_MS]
     after = await reported(desk, from_calls)
     assert (before.calls, after.calls) == (1, 2)

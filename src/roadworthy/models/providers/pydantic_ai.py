@@ -277,7 +277,7 @@ class NetworkProvider:
             usage_reported=reported,
             notes=(*dropped, *odd, *self._other_model(served)),
             rate_limit=exchange.rate_limit,
-            tool_calls=tuple(call for call in turns.tool_calls(answer) if call.name != output.tool),
+            tool_calls=tuple(call for call in turns.tool_calls(answer) if not _is_answer(call.name, output)),
         )
 
     def _finish_reason(self, answer: library.ModelResponse) -> FinishReason:
@@ -330,15 +330,22 @@ def _user(dialect: str, user: str | None) -> dict[str, Any]:
 
 
 def _text(answer: library.ModelResponse, output: _Output) -> str:
-    if output.tool:
-        for part in answer.parts:
-            if isinstance(part, library.ToolCallPart) and part.tool_name == output.tool:
-                return part.args_as_json_str()
+    for part in answer.parts:
+        if isinstance(part, library.ToolCallPart) and _is_answer(part.tool_name, output):
+            return part.args_as_json_str()
     text = "".join(part.content for part in answer.parts if isinstance(part, library.TextPart))
     if output.mode == "prompted" and "```" in text:
         start, end = text.find("{"), text.rfind("}")
         return text[start : end + 1] if 0 <= start < end else text
     return text
+
+
+def _is_answer(tool: str, output: _Output) -> bool:
+    """Whether a call of this tool is the answer: where no others were offered, every one is.
+
+    Whoever reads a batch may not know any more what the one was called.
+    """
+    return output.mode == "tool" and (tool == output.tool or not output.parameters.function_tools)
 
 
 def _was_sent(key: str, sent: Json) -> bool:

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from fastapi import Request
 from starlette.responses import Response
 
-from roadworthy.calls import Answer, Call, Conversation, Output, Reply, ad_hoc_version
+from roadworthy.calls import Answer, Call, Conversation, Output, Recording, Reply, ad_hoc_version
 from roadworthy.errors import NotFound, did_you_mean
 from roadworthy.prompts import CallSettings
 from roadworthy.service.gateway.again import Again, Claim
@@ -131,19 +131,24 @@ class Desk:
 
     async def _once(self, call: Call[T], claim: Claim) -> Answer[T]:
         """Make the call, and store its answer for the key together with its record."""
-        writes: list[Callable[[sa.Connection], None]] = []
+        recordings: list[Recording] = []
         try:
-            answer = await self._app.pipeline.call(replace(call, commit=writes.append), call_id=claim.call_id)
+            asked = replace(call, commit=recordings.append)
+            answer = await self._app.pipeline.call(asked, call_id=claim.call_id)
 
             def store(tx: sa.Connection) -> None:
-                for write in writes:
-                    write(tx)
+                for one in recordings:
+                    one.write(tx)
                 self._again.keep(tx, claim, answer, call.output)
 
             await asyncio.shield(self._app.database.write(store))
-        except BaseException:
+        except BaseException as error:
+            for one in recordings:  # what it has cost is stored all the same
+                await asyncio.shield(one.refused(error))
             await asyncio.shield(self._again.release(claim))
             raise
+        for one in recordings:
+            one.stored()
         return answer
 
     def require_route(self, name: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from roadworthy.calls import Lane
+from roadworthy.calls.lane.entry import Entry
 from roadworthy.db.tables.budgets import reservations
 from roadworthy.db.tables.calls import call_attempts, calls
 from roadworthy.db.tables.lanes import batch_requests
@@ -17,7 +17,7 @@ ALONE = {**BUDGET, "provider_batch.submit_after_seconds": 60}
 """Nothing is submitted before its deadline."""
 
 
-class Overtaken(Lane):
+class Overtaken(Entry):
     """The first time that a call is collected, its run is taken over before the step has ended."""
 
     values: dict[str, Any]
@@ -35,7 +35,7 @@ class Overtaken(Lane):
 
 def overtaken(app: Any, **values: Any) -> None:
     """Let the first run of this app meet that."""
-    app.pipeline.lane.__class__ = type("Once", (Overtaken,), {"values": values})
+    app.pipeline.lane.entry.__class__ = type("Once", (Overtaken,), {"values": values})
 
 
 async def test_a_run_that_is_taken_over_as_its_deadline_passes_holds_nothing_for_the_batch(street, finished):
@@ -57,7 +57,7 @@ async def test_a_run_that_is_cancelled_as_it_is_collected_holds_nothing(street, 
         await app.batches.load("answer", street.file(1), lane="provider-batch")
 
         async def left() -> bool:
-            return app.pipeline.lane.times == 1 and not app._worker.executor.active
+            return app.pipeline.lane.entry.times == 1 and not app._worker.executor.active
 
         await until(left)
         assert await street.rows(app, reservations) == []
