@@ -49,6 +49,7 @@ class Recorder:
         self._admissions = admissions
         self._swept: float | None = None
         self._usual: dict[str, tuple[float, int]] = {}
+        self._storing = asyncio.Lock()
         self._gathered: list[Callable[[sa.Connection], None]] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -71,10 +72,11 @@ class Recorder:
         return known[1]
 
     async def flush(self) -> None:
-        """Store what was gathered."""
-        while self._gathered:
-            gathered, self._gathered = self._gathered, []
-            await asyncio.shield(self._database.write(lambda tx, works=gathered: _all(tx, works)))
+        """Store what was gathered; what another task is just storing is stored as well when this is over."""
+        async with self._storing:
+            while self._gathered:
+                gathered, self._gathered = self._gathered, []
+                await asyncio.shield(self._database.write(lambda tx, works=gathered: _all(tx, works)))
 
     def attempt_ended(self, progress: Progress, attempt: Attempt, span: Span) -> None:
         """Report an attempt that has just ended."""

@@ -38,6 +38,19 @@ async def test_the_same_question_is_not_asked_twice(desk):
     assert await hits(desk) == [(1, saved)]
 
 
+async def test_closing_waits_for_what_is_just_being_stored(desk):
+    """A free answer is stored a moment later; who closes meanwhile does not leave before it is there."""
+    asked = desk.pipeline(route=FRESH)
+    await desk.ask(asked)
+    for number in range(2, 12):
+        await desk.ask(asked)
+        storing = asyncio.create_task(asked._record.flush())
+        await asyncio.sleep(0)  # it has begun
+        await asked.close()
+        assert len(await desk.recorded()) == number
+        await storing
+
+
 async def test_another_process_has_the_same_answers(desk):
     """They are in the database, not only in memory."""
     await desk.ask(desk.pipeline(route=FRESH))
