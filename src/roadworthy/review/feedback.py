@@ -250,6 +250,9 @@ def _encoded(raw: bytes) -> str:
 
 def _decoded(token: str) -> bytes:
     try:
-        return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except ValueError:
         raise no_link() from None
+    if _encoded(raw) != token:  # the bits of the last character that stand for nothing are part of the link
+        raise no_link()
+    return raw
