@@ -1,4 +1,4 @@
-"""`roadworthy serve`: the HTTP service, and a worker beside it."""
+"""`roadworthy serve`: the API and the dashboard, and a worker beside them."""
 
 import asyncio
 import getpass
@@ -28,7 +28,7 @@ async def serve(
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Only serve; execute no runs.")] = False,
     openapi: Annotated[bool, typer.Option("--openapi", help="Print the OpenAPI document and end.")] = False,
 ) -> int:
-    """Serve the API, and execute runs, until SIGTERM or Ctrl-C; logs go to standard error.
+    """Serve the API and the dashboard, and execute runs, until SIGTERM or Ctrl-C; logs go to standard error.
 
     The first start prints a link that signs the owner in once. On SIGTERM it says at /readyz that it leaves,
     ends streams, finishes requests (service.shutdown_seconds) and steps (workers.shutdown_seconds); what is
@@ -45,9 +45,10 @@ async def serve(
         return 0
     configure(app.settings.telemetry, app.telemetry.scrubber)
     async with app.running(work=not no_worker):
+        from roadworthy import dashboard
         from roadworthy.service import Server, Service
 
-        service = Service(app, works=not no_worker)
+        service = Service(app, works=not no_worker, more=dashboard.routers)
         app.telemetry.observe = service.metrics.observe
         server = Server(service, app.settings.service)
         server.bind()

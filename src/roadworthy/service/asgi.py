@@ -93,10 +93,10 @@ class Service:
             feedback.pages(app),
             health.router(self.health),
             metrics.router(app, self.metrics, self.streams),
+            *more(Parts(app, self.streams, authentication)),
             sign_in.router(app),
             openapi.router(self.api, public=settings.public_openapi),
             *gateway.routers(app),
-            *more(Parts(app, self.streams, authentication)),
         ):
             self.api.include_router(one)
         layered: ASGIApp = Limits(

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from roadworthy.audit import Actor, ActorKind, acting
-from roadworthy.errors import RoadworthyError
+from roadworthy.errors import InvalidInput, RoadworthyError
 from roadworthy.service.exchange import exchange_of
 from roadworthy.service.principal import COOKIE, CSRF_HEADER, SECURE_COOKIE, session_token
 
@@ -101,9 +101,17 @@ def page(title: str, body: str, *, status: int = 200) -> Response:
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """The fields of a small form, the first value of each."""
+    """The fields of a small form, the first value of each. Raises `InvalidInput`."""
+    return {name: values[0] for name, values in (await fields_of(request, most=20)).items()}
+
+
+async def fields_of(request: Request, *, most: int) -> dict[str, list[str]]:
+    """The fields of a form, `most` of them at most. Raises `InvalidInput`."""
     body = (await request.body()).decode("utf-8", "replace")
-    return {name: values[0] for name, values in parse_qs(body, max_num_fields=20).items()}
+    try:
+        return parse_qs(body, max_num_fields=most)
+    except ValueError:
+        raise InvalidInput(f"A form has at most {most} fields.") from None
 
 
 def _https(request: Request) -> bool:

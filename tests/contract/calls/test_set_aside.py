@@ -137,7 +137,7 @@ async def test_a_call_that_is_cancelled_while_it_waits_for_its_turn(desk):
     first = asyncio.create_task(desk.ask(asked, str))
     await desk.server.arrived(1, timeout_seconds=60)
     second = asyncio.create_task(desk.ask(asked, str))
-    while not any(line.busy for line in asked.admissions._lines.values()):  # noqa: ASYNC110
+    while not any(line.busy for line in asked.admissions._lines.values()):
         await asyncio.sleep(0)
     second.cancel()
     with pytest.raises(asyncio.CancelledError):

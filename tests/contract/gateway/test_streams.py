@@ -226,7 +226,7 @@ async def test_a_probe_that_a_client_left_gives_its_place_back(start):
     gateway.server.add(SLOWLY)
     gate = gateway.app.gates.of(gateway.app.models.target("main"))
     async with asyncio.timeout(5):
-        while gate.state.open_seconds > 0:  # noqa: ASYNC110 - nobody tells
+        while gate.state.open_seconds > 0:
             await asyncio.sleep(0.01)
     async with gateway.http.stream("POST", "/chat/completions", json=body()) as response:
         await anext(response.aiter_lines())

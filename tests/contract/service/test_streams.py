@@ -34,7 +34,7 @@ async def following(client, path, **options):
 async def until(condition, seconds=15):
     """Wait for a condition."""
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - conditions of several kinds
+        while not condition():
             await asyncio.sleep(0.02)
 
 

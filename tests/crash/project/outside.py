@@ -55,7 +55,7 @@ async def gate(tags: Iterable[str], step: str, phase: str) -> None:
     """Stay here while the gate is closed."""
     if stops(tags, step, phase):
         _mark(step, phase)
-        while not _released():  # noqa: ASYNC110 - it is another process that opens the gates
+        while not _released():
             await asyncio.sleep(_POLL_SECONDS)
 
 

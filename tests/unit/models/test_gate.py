@@ -201,7 +201,7 @@ async def test_a_pause_that_grows_while_it_is_waited_for_is_waited_for_to_its_en
     early = [await gate.enter(seconds_left=5) for _ in range(2)]
     early[0].failed(ProviderError("wait", kind=ErrorKind.RATE_LIMIT, retry_after_seconds=2), 0.1)
     waiting = asyncio.create_task(gate.enter(seconds_left=5))
-    while not slept:  # noqa: ASYNC110 - a step at a time
+    while not slept:
         await asyncio.sleep(0)
     early[1].failed(ProviderError("wait", kind=ErrorKind.RATE_LIMIT, retry_after_seconds=4), 0.1)
     with pytest.raises(ProviderError) as caught:

@@ -1,0 +1,1 @@
+"""Read models of the pages: each function takes a connection and reads what one page shows, within bounds."""

@@ -1,0 +1,73 @@
+"""A desk that answers tickets: what the tests of the dashboard look at."""
+
+from pydantic import BaseModel
+
+from roadworthy import App, Decision
+
+app = App.load(__file__)
+TERMS = [
+    {
+        "title": "Terms, 4.2",
+        "url": "https://shop.example/terms",
+        "text": "Items that arrive damaged are refunded in full within 30 days of delivery.",
+    },
+    {"title": "Terms, 4.5", "text": "Refunds above 250 EUR need a second agent."},
+]
+
+
+class Kind(BaseModel):
+    """What a ticket is about."""
+
+    kind: str
+
+
+class Reply(BaseModel):
+    """An answer to a ticket."""
+
+    text: str
+    amount: int
+    confidence: float
+
+
+classify = app.prompt("classify", output=Kind)
+draft_reply = app.prompt("draft-reply", output=Reply)
+
+
+@app.step
+async def look_up(ticket: str) -> str:
+    """Find the order."""
+    if "lost order" in ticket:
+        message = f"There is no order for <b>{ticket}</b>"
+        raise LookupError(message)
+    return f"order of {ticket}"
+
+
+@app.action(irreversible=True)
+async def send(decision: Decision[Reply], *, key: str = "") -> None:
+    """Send it."""
+
+
+@app.workflow
+async def answer_ticket(ticket: str) -> str:
+    """Classify a ticket, draft an answer, and have it checked."""
+    await look_up(ticket)
+    await classify(ticket=ticket)
+    answer = await draft_reply(ticket=ticket)
+    decision = await app.decide(answer, evidence=TERMS)
+    await send(decision)
+    return decision.value.text
+
+
+@app.workflow
+async def refund(ticket: str) -> str:
+    """Two people decide on a refund."""
+    answer = await draft_reply(ticket=ticket)
+    decision = await app.decide(answer, evidence=TERMS, edge_case="refund above 250")
+    await send(decision)
+    return decision.value.text
+
+
+@app.workflow
+async def wait_for_stock(item: str) -> object:
+    """Wait until somebody says that an item has come."""
+    return await app.wait_for_signal(item)
