@@ -147,7 +147,7 @@ def run_engine(url: str, runs: int) -> dict[str, float]:
     import sqlalchemy as sa
     from dbos import DBOS
 
-    from roadworthy.db.database import register_clock_functions
+    from roadworthy.db.engines import register_clock_functions
 
     address = url.replace("postgresql://", "postgresql+psycopg://", 1)
     engine = sa.create_engine(address, pool_size=20)
