@@ -1,0 +1,92 @@
+"""What a project's code declares, and what its settings say to it: `Catalogue`."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from roadworthy.calls import Answer, Output
+from roadworthy.errors import ConfigurationError, Fault, NotFound, SettingsError, did_you_mean
+from roadworthy.prompts import Prompts, Version
+from roadworthy.settings import Settings
+from roadworthy.workflows import Prompt, Workflow
+
+
+class Catalogue:
+    """The workflows of a project, the prompts that it asks, and which version and route serve each."""
+
+    def __init__(self, settings: Settings, prompts: Prompts) -> None:
+        self.settings = settings
+        self.prompts = prompts
+        self._workflows: dict[str, Workflow[..., Any]] = {}
+        self._asked: dict[str, list[Prompt[Any]]] = {}
+
+    @property
+    def workflows(self) -> Mapping[str, Workflow[..., Any]]:
+        """The workflows declared so far, by name."""
+        return self._workflows
+
+    def version(self, prompt_id: str) -> Version:
+        """The version of a prompt that serves here: the one the settings name, else the newest label."""
+        chosen = self.settings.prompts.get(prompt_id)
+        return self.prompts.get(prompt_id).version(chosen.version if chosen else None)
+
+    def routes_of(self, workflow: str) -> tuple[str, ...]:
+        """The routes by which this workflow's calls go, for every prompt that the project asks.
+
+        Raises `ConfigurationError` when no route serves one of them.
+        """
+        return tuple(dict.fromkeys(self._route(prompt_id, workflow) for prompt_id in self._asked))
+
+    def check(self) -> None:
+        """Check the settings against the code: names of workflows and prompts. Raises `SettingsError`."""
+        faults: list[Fault] = []
+        if self._workflows:
+            named = [(f"workflows.{name}", name) for name in self.settings.workflows]
+            named += [
+                (f"schedules.{name}.workflow", one.workflow) for name, one in self.settings.schedules.items()
+            ]
+            for key, name in named:
+                if name not in self._workflows:
+                    hint = did_you_mean(name, self._workflows)
+                    faults.append(Fault(f"[{key}]: there is no workflow {name!r}. {hint}".rstrip(), key=key))
+        for prompt_id, chosen in self.settings.prompts.items():
+            try:
+                self.prompts.get(prompt_id).version(chosen.version)
+            except NotFound as error:
+                faults.append(Fault(f"[prompts.{prompt_id}]: {error}", key=f"prompts.{prompt_id}"))
+        if faults:
+            raise SettingsError(faults)
+
+    def _route(self, prompt_id: str, workflow: str | None) -> str:
+        asked = self.version(prompt_id).settings.route
+        route = self.settings.route_for(prompt_id, workflow) or asked
+        if route is None:
+            raise ConfigurationError(
+                f"No route serves prompt {prompt_id!r}.",
+                hint=f"Add [routes.default] with models = [...], or [prompts.{prompt_id}] with route = ...",
+            )
+        if route not in self.settings.routes:
+            raise ConfigurationError(
+                f"Prompt {prompt_id!r} asks for route {route!r}, which the settings do not have.",
+                hint=did_you_mean(route, self.settings.routes),
+            )
+        return route
+
+    def _task(self, prompt_id: str) -> str:
+        chosen = self.settings.prompts.get(prompt_id)
+        return (chosen.task if chosen else None) or prompt_id
+
+    def _output_of(self, answer: Answer[Any]) -> tuple[Output[Any], tuple[str, ...]]:
+        """The declared type of an answer, and the names of the checks that it has passed."""
+        asked = self._asked.get(answer.prompt_version.rpartition("@")[0], [])
+        fitting = [one for one in asked if _is_of(one.output, answer.value)]
+        if not fitting:
+            return Output(cast("type[Any]", type(answer.value))), ()
+        return fitting[0].output, () if answer.rung in ("rule", "review") else fitting[0].checks
+
+
+def _is_of(output: Output[Any], value: object) -> bool:
+    """Whether a value is one of this type, and not only something that can be made into one."""
+    try:
+        return type(output.load(output.dump(value))) is type(value)
+    except (ValueError, TypeError):
+        return False
