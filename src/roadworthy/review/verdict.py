@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Literal
 
 from roadworthy.db.payloads import canonical
+from roadworthy.errors import InvalidInput
 from roadworthy.records import Json, iso
 
 
@@ -23,6 +24,15 @@ class Choice(StrEnum):
     """It stands as the person changed it."""
     REJECT = "reject"
     """It does not stand; the note says why."""
+
+
+def choice_of(verdict: Choice | str) -> Choice:
+    """The verdict of this name. Raises `InvalidInput`."""
+    try:
+        return Choice(verdict)
+    except ValueError:
+        known = ", ".join(repr(one.value) for one in Choice)
+        raise InvalidInput(f"A verdict is one of {known}.") from None
 
 
 @dataclass(frozen=True, slots=True)
