@@ -7,7 +7,7 @@ of every other call. Headers say what became of it: `Roadworthy-Call-Id`, `-Rung
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -132,24 +132,37 @@ class Desk:
     async def _once(self, call: Call[T], claim: Claim) -> Answer[T]:
         """Make the call, and store its answer for the key together with its record."""
         recordings: list[Recording] = []
+        asked = replace(call, commit=recordings.append)
         try:
-            asked = replace(call, commit=recordings.append)
             answer = await self._app.pipeline.call(asked, call_id=claim.call_id)
-
-            def store(tx: sa.Connection) -> None:
-                for one in recordings:
-                    one.write(tx)
-                self._again.keep(tx, claim, answer, call.output)
-
-            await asyncio.shield(self._app.database.write(store))
         except BaseException as error:
-            for one in recordings:  # what it has cost is stored all the same
-                await asyncio.shield(one.refused(error))
-            await asyncio.shield(self._again.release(claim))
+            await asyncio.shield(self._give_up(claim, recordings, error))
+            raise
+        # A transaction that was begun is waited for: a cancelled call must not be settled beside it.
+        await asyncio.shield(self._store(claim, recordings, answer, call.output))
+        return answer
+
+    async def _store(
+        self, claim: Claim, recordings: Sequence[Recording], answer: Answer[T], output: Output[T]
+    ) -> None:
+        def store(tx: sa.Connection) -> None:
+            for one in recordings:
+                one.write(tx)
+            self._again.keep(tx, claim, answer, output)
+
+        try:
+            await self._app.database.write(store)
+        except Exception as error:
+            await self._give_up(claim, recordings, error)
             raise
         for one in recordings:
             one.stored()
-        return answer
+
+    async def _give_up(self, claim: Claim, recordings: Sequence[Recording], error: BaseException) -> None:
+        """Store what the call has cost all the same, and let its key be used again."""
+        for one in recordings:
+            await one.refused(error)
+        await self._again.release(claim)
 
     def require_route(self, name: str) -> None:
         """Raise `NotFound` when there is no such route."""
