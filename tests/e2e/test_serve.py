@@ -2,19 +2,13 @@
 
 import json
 import os
-import re
 import signal
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
-from roadworthy.access import Grant, Principal, Role
-from roadworthy.app import App
 from roadworthy.db import Database, upgrade
 from roadworthy.workflows.engine import migrate
 
@@ -53,73 +47,19 @@ async def asks(name: str) -> str:
 '''
 
 
-class Served:
-    """A `roadworthy serve` or `worker`."""
-
-    def __init__(self, folder: Path, *words: str) -> None:
-        program = [sys.executable, "-m", "roadworthy.cli.main", *words, "--project", str(folder)]
-        self.process = subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.said: list[str] = []
-        self.log: list[str] = []
-        self._reading = threading.Thread(target=lambda: self.log.extend(self.process.stderr))
-        self._reading.start()
-
-    def url(self) -> str:
-        """Where it serves."""
-        for line in self.process.stdout:
-            self.said.append(line)
-            if found := re.match(r"Serving at (\S+)", line):
-                return found[1]
-        raise AssertionError("".join(self.log))
-
-    def close(self) -> None:
-        """Make sure that it is gone."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait(10)
-        self._reading.join(10)
-        self.process.stdout.close()
-        self.process.stderr.close()
-
-    def end(self, number: int = signal.SIGTERM) -> int:
-        """Its exit code after a signal."""
-        self.process.send_signal(number)
-        return self.process.wait(30)
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[object]:
-    """Start a process in a project; all of them are gone afterwards."""
+@pytest.fixture(autouse=True)
+def desk(tmp_path: Path) -> None:
+    """The project."""
     (tmp_path / "roadworthy.toml").write_text("[project]\nname = 'desk'\n")
     (tmp_path / "desk.py").write_text(DESK)
-    started: list[Served] = []
-
-    def begin(*words: str) -> Served:
-        started.append(Served(tmp_path, *words))
-        return started[-1]
-
-    yield begin
-    for one in started:
-        one.close()
 
 
-def key(folder: Path, url: str = "") -> dict[str, str]:
-    """The header of a new key."""
-    import asyncio
-
-    app = App.load(folder, overrides={"database.url": url} if url else None)
-    me, grants = Principal.terminal("t"), (Grant(Role.SERVICE), Grant(Role.OPERATOR))
-    _, secret = asyncio.run(app.access.create_key(me, "k", grants=grants))
-    app.database.close()
-    return {"authorization": f"Bearer {secret}"}
-
-
-def test_an_orderly_end_loses_nothing_and_says_so(start, tmp_path):
+def test_an_orderly_end_loses_nothing_and_says_so(start, key, tmp_path):
     """Readiness, streams and waits end in order; the step under way finishes once; the next start goes on."""
     served = start("serve", "--port", "0")
     url = served.url()
     assert "/sign-in?token=rwl_" in served.said[0]
-    headers = key(tmp_path)
+    headers = key()
     with httpx2.Client(base_url=url, headers=headers, timeout=30) as client:
         run_id = client.post("/v1/workflows/waits/runs", json={"input": {"name": "a"}}).json()["id"]
         waiting = client.post("/v1/workflows/asks/runs", json={"input": {"name": "word"}}).json()["id"]
@@ -145,18 +85,18 @@ def test_an_orderly_end_loses_nothing_and_says_so(start, tmp_path):
     assert (tmp_path / "a.count").read_text() == "x"
 
 
-def test_a_second_signal_ends_it_at_once(start, tmp_path):
+def test_a_second_signal_ends_it_at_once(start, key):
     """Nobody has to wait for a step that does not end."""
     served = start("serve", "--port", "0")
     url = served.url()
     body = {"input": {"name": "b"}}
-    httpx2.post(f"{url}/v1/workflows/waits/runs", json=body, headers=key(tmp_path))
+    httpx2.post(f"{url}/v1/workflows/waits/runs", json=body, headers=key())
     served.process.send_signal(signal.SIGTERM)
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(20) in (0, 130)
 
 
-def test_two_services_and_a_worker_share_postgresql(start, tmp_path, monkeypatch, fresh_postgres_url):
+def test_two_services_and_a_worker_share_postgresql(start, key, tmp_path, monkeypatch, fresh_postgres_url):
     """A run started at one is waited for at the other, which hears of it from the database."""
     monkeypatch.setitem(os.environ, "ROADWORTHY__DATABASE__URL", fresh_postgres_url)
     database = Database(fresh_postgres_url)
@@ -168,7 +108,7 @@ def test_two_services_and_a_worker_share_postgresql(start, tmp_path, monkeypatch
         start("serve", "--no-worker", "--port", "0"),
         start("worker"),
     )
-    headers = key(tmp_path, fresh_postgres_url)
+    headers = key(fresh_postgres_url)
     with (
         httpx2.Client(base_url=one.url(), headers=headers, timeout=40) as first,
         httpx2.Client(base_url=two.url(), headers=headers, timeout=40) as second,

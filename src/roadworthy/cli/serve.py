@@ -62,6 +62,7 @@ async def serve(
                     interrupted()
                     await _drain(app, service)
         finally:
+            await service.settled()
             await service.refusals.stop()
     return 0
 

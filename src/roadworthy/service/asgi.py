@@ -36,6 +36,7 @@ from roadworthy.service import (
 from roadworthy.service.changes import Changes
 from roadworthy.service.edge import Edge
 from roadworthy.service.exchange import Exchange
+from roadworthy.service.gateway import UnderWay
 from roadworthy.service.gateway import mount as gateway
 from roadworthy.service.limits import Limits
 from roadworthy.service.principal import Authentication
@@ -77,6 +78,8 @@ class Service:
         self.streams = Streams(settings, self.changes, app.doorbell)
         self.metrics = Metrics()
         self.refusals = Refusals(app)
+        self._under_way = UnderWay()
+        self._cut_at: float | None = None
         authentication = Authentication(app.access)
         self.api = openapi.Api(app)
         problem.add_to(self.api)
@@ -96,7 +99,7 @@ class Service:
             *more(Parts(app, self.streams, authentication)),
             sign_in.router(app),
             openapi.router(self.api, public=settings.public_openapi),
-            *gateway.routers(app),
+            *gateway.routers(app, self._under_way),
         ):
             self.api.include_router(one)
         layered: ASGIApp = Limits(
@@ -129,7 +132,16 @@ class Service:
 
     def end_streams(self) -> None:
         """End streams and waits, and those to come; they say why."""
+        self._cut_at = self._app.clock.monotonic() + self._app.settings.service.shutdown_seconds
         self.changes.close("the service shuts down")
+
+    async def settled(self) -> None:
+        """Have what the gateway's calls cost on record, before the app closes.
+
+        Calls that go on without a request have what is left of `shutdown_seconds`, then they are cancelled.
+        """
+        left = 0.0 if self._cut_at is None else max(0.0, self._cut_at - self._app.clock.monotonic())
+        await self._under_way.settled(left)
 
     def _count(self, scope: Scope, exchange: Exchange, seconds: float) -> None:
         route = _route(scope)

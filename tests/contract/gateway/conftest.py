@@ -20,7 +20,7 @@ from roadworthy.db import upgrade
 from roadworthy.db.tables import budgets, calls
 from roadworthy.models.providers import pydantic_ai  # noqa: F401 - loads for seconds; not while a test waits
 from roadworthy.prompts import load_prompts
-from roadworthy.service.gateway import Caller, router
+from roadworthy.service.gateway import Caller, UnderWay, router
 from roadworthy.service.gateway.fault import Fault
 from roadworthy.settings import Settings
 from roadworthy.testing.simulated import SimulatedProvider
@@ -48,10 +48,11 @@ async def authenticate(request: Request) -> Caller:
 class Gateway:
     """A running gateway, and what its calls left behind."""
 
-    def __init__(self, app: App, server: SimulatedProvider, port: int) -> None:
+    def __init__(self, app: App, server: SimulatedProvider, port: int, under_way: UnderWay) -> None:
         self.app = app
         self.server = server
         self.port = port
+        self.calls = under_way
         self.base_url = f"http://127.0.0.1:{port}/v1"
         self.openai = AsyncOpenAI(base_url=self.base_url, api_key=KEY, max_retries=0)
         self.http = httpx2.AsyncClient(
@@ -151,10 +152,10 @@ async def start(
             await stack.enter_async_context(app.running(work=False))
             for name in wanted:
                 await app.models.target(name).prepare()
-            api = FastAPI()
-            api.include_router(router(app, authenticate, most_bytes=most_bytes))
+            api, under_way = FastAPI(), UnderWay()
+            api.include_router(router(app, authenticate, under_way, most_bytes=most_bytes))
             port = await stack.enter_async_context(_served(api))
-            gateway = Gateway(app, server, port)
+            gateway = Gateway(app, server, port, under_way)
             stack.push_async_callback(gateway.openai.close)
             stack.push_async_callback(gateway.http.aclose)
             return gateway

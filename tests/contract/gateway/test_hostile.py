@@ -6,7 +6,6 @@ import json
 import openai
 import pytest
 
-from roadworthy.service.gateway import asking
 from roadworthy.testing.simulated import Reply, ServerError, Slow
 
 ASKED = {"model": "default", "messages": [{"role": "user", "content": "Where is it?"}]}
@@ -190,7 +189,7 @@ async def test_a_stream_under_a_key_is_given_again(start, fresh_database_url):
         await anext(response.aiter_lines())
     early = await gateway.http.post("/chat/completions", json=asked, headers=KEYED)
     assert (early.status_code, early.json()["error"]["code"]) == (409, "idempotency_in_progress")
-    await asking.settled()
+    await gateway.calls.settled()
     again = await gateway.http.post("/chat/completions", json=asked, headers=KEYED)
     assert "one two three four five six" in again.text
     assert again.text.rstrip().endswith("[DONE]")

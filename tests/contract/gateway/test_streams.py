@@ -8,7 +8,6 @@ import httpx2
 import openai
 import pytest
 
-from roadworthy.service.gateway import asking
 from roadworthy.testing.simulated import (
     CutStream,
     ErrorInSuccess,
@@ -294,6 +293,6 @@ async def test_nothing_is_left_behind(start):
     async with gateway.http.stream("POST", "/chat/completions", json=body()) as response:
         await anext(response.aiter_lines())
     await gateway.ended(3)
-    await asking.settled()
+    await gateway.calls.settled()
     names = [task.get_coro().__qualname__ for task in asyncio.all_tasks()]
     assert not [name for name in names if "Pipeline" in name or "disconnected" in name]

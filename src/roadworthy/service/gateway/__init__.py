@@ -8,7 +8,8 @@ stream      its pieces as server-sent events
 fault       whatever goes wrong, in OpenAI's shape
 """
 
+from roadworthy.service.gateway.asking import UnderWay
 from roadworthy.service.gateway.caller import Authenticate, Caller
 from roadworthy.service.gateway.router import router
 
-__all__ = ["Authenticate", "Caller", "router"]
+__all__ = ["Authenticate", "Caller", "UnderWay", "router"]

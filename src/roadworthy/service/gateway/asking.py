@@ -1,11 +1,12 @@
-"""One call for one client, who may leave: `Asking`.
+"""One call for one client, who may leave: `Asking`; and all of a gateway's: `UnderWay`.
 
     call ──► pipeline, in a task of its own ──► answer or error
                └─ pieces ──► Mailbox ──► the client, as fast as it reads
 
 The task does not wait for the client: pieces that were not taken yet grow together, so a stream takes up no
 more than its answer. A client that leaves ends the task, which cancels the provider's request, settles what
-it may have cost and gives back its places. Only where a key promises the answer later it goes on.
+it may have cost and gives back its places. Only where a key promises the answer later it goes on. A service
+that ends waits for all of them (`UnderWay.settled`).
 """
 
 import asyncio
@@ -75,12 +76,44 @@ class Mailbox:
             self._texts = []
 
 
+class UnderWay:
+    """The calls under way at a gateway, also those whose clients left."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def begin(self, making: Coroutine[Any, Any, Answer[T]]) -> "asyncio.Task[Answer[T]]":
+        """Make a call in a task of its own."""
+        task = asyncio.create_task(making)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    async def settled(self, seconds: float | None = None) -> None:
+        """Wait until every call has ended and is on record; after so many seconds they are cancelled."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended()
+        for task in self._tasks:
+            task.cancel()
+        await self._ended()
+
+    async def _ended(self) -> None:
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    def _forget(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # looked at here where nobody is left to be told
+
+
 class Asking(Generic[T]):
     """A call under way."""
 
     def __init__(
         self,
-        making: Coroutine[Any, Any, Answer[T]],
+        task: "asyncio.Task[Answer[T]]",
         mailbox: Mailbox,
         receive: Receive,
         *,
@@ -93,7 +126,7 @@ class Asking(Generic[T]):
         """Whether it is no call at all, but an answer that is given again."""
         self.mailbox = mailbox
         self._leaves = leaves
-        self._task = asyncio.create_task(making)
+        self._task = task
         self._gone = asyncio.create_task(_disconnected(receive))
         self._task.add_done_callback(lambda _: mailbox.wake())
         self._gone.add_done_callback(lambda _: mailbox.wake())
@@ -131,31 +164,9 @@ class Asking(Generic[T]):
     async def end(self) -> None:
         """Leave nothing behind: a call that is still under way is cancelled, and its end is recorded."""
         self._gone.cancel()
-        if not self._task.done():
-            if not self._leaves:
-                _going_on.add(self._task)
-                self._task.add_done_callback(_forget)
-                return
+        if self._leaves and not self._task.done():
             self._task.cancel()
             await asyncio.wait((self._task,))
-        if not self._task.cancelled():
-            self._task.exception()  # looked at here where nobody is left to be told
-
-
-_going_on: set["asyncio.Task[Any]"] = set()
-"""Calls whose clients left, and whose answers are kept for when they ask again."""
-
-
-def _forget(task: "asyncio.Task[Any]") -> None:
-    _going_on.discard(task)
-    if not task.cancelled():
-        task.exception()
-
-
-async def settled() -> None:
-    """Wait for the calls whose clients left."""
-    while _going_on:
-        await asyncio.wait(set(_going_on))
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -7,7 +7,7 @@ of every other call. Headers say what became of it: `Roadworthy-Call-Id`, `-Rung
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,7 +21,7 @@ from roadworthy.calls import Answer, Call, Conversation, Output, Recording, Repl
 from roadworthy.errors import NotFound, did_you_mean
 from roadworthy.prompts import CallSettings
 from roadworthy.service.gateway.again import Again, Claim
-from roadworthy.service.gateway.asking import Asking, ClientGone, Mailbox
+from roadworthy.service.gateway.asking import Asking, ClientGone, Mailbox, UnderWay
 from roadworthy.service.gateway.caller import About
 from roadworthy.service.gateway.fault import fault_of, refuse
 from roadworthy.service.gateway.stream import Events, Stream
@@ -52,8 +52,9 @@ class Order(Generic[T]):
 class Desk:
     """Takes orders. One for an application."""
 
-    def __init__(self, app: "App", *, most_bytes: int) -> None:
+    def __init__(self, app: "App", under_way: UnderWay, *, most_bytes: int) -> None:
         self._app = app
+        self._under_way = under_way
         self._again = Again(app.database, app.clock)
         self.most_bytes = most_bytes
 
@@ -120,14 +121,14 @@ class Desk:
         call = self._call(order, conversation)
         its = order.about
         if not its.idempotency_key:
-            making = self._app.pipeline.call(call, call_id=call_id)
-            return Asking(making, mailbox, request.receive, call_id=call_id, leaves=True)
+            task = self._under_way.begin(self._app.pipeline.call(call, call_id=call_id))
+            return Asking(task, mailbox, request.receive, call_id=call_id, leaves=True)
         name = (its.caller_id, its.tenant, request.url.path, its.idempotency_key)
         seconds = self.routes[order.route].timeout_seconds
         claim = await self._again.claim(name, raw, call_id, seconds, order.output)
         replayed = isinstance(claim, Answer)
-        making = _known(claim) if isinstance(claim, Answer) else self._once(call, claim)
-        return Asking(making, mailbox, request.receive, call_id=call_id, leaves=False, replayed=replayed)
+        task = self._under_way.begin(_known(claim) if isinstance(claim, Answer) else self._once(call, claim))
+        return Asking(task, mailbox, request.receive, call_id=call_id, leaves=False, replayed=replayed)
 
     async def _once(self, call: Call[T], claim: Claim) -> Answer[T]:
         """Make the call, and store its answer for the key together with its record."""
@@ -136,10 +137,9 @@ class Desk:
         try:
             answer = await self._app.pipeline.call(asked, call_id=claim.call_id)
         except BaseException as error:
-            await asyncio.shield(self._give_up(claim, recordings, error))
+            await _to_its_end(self._give_up(claim, recordings, error))
             raise
-        # A transaction that was begun is waited for: a cancelled call must not be settled beside it.
-        await asyncio.shield(self._store(claim, recordings, answer, call.output))
+        await _to_its_end(self._store(claim, recordings, answer, call.output))
         return answer
 
     async def _store(
@@ -198,6 +198,16 @@ class Desk:
                 return False
             name = its.degrade_to
         return True
+
+
+async def _to_its_end(storing: Coroutine[Any, Any, None]) -> None:
+    """Wait for a transaction that was begun, also when cancelled: its outcome decides what is settled."""
+    task = asyncio.create_task(storing)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait((task,))
+        raise
 
 
 async def _known(answer: Answer[T]) -> Answer[T]:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from roadworthy.access import Permission
 from roadworthy.service.exchange import exchange_of
+from roadworthy.service.gateway.asking import UnderWay
 from roadworthy.service.gateway.caller import Caller
 from roadworthy.service.gateway.fault import Fault
 from roadworthy.service.gateway.router import MOST_BYTES, router
@@ -29,9 +30,9 @@ _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit
 _caller_of = needs(Permission.CALLS_MAKE)
 
 
-def routers(app: "App") -> Sequence[APIRouter]:
+def routers(app: "App", under_way: UnderWay) -> Sequence[APIRouter]:
     """The routes, for whoever may make calls."""
-    return [router(app, authenticate, failed=_note)]
+    return [router(app, authenticate, under_way, failed=_note)]
 
 
 async def authenticate(request: Request) -> Caller:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from roadworthy.service.gateway import chat, embeddings, responses
+from roadworthy.service.gateway.asking import UnderWay
 from roadworthy.service.gateway.caller import Authenticate, Caller
 from roadworthy.service.gateway.desk import Desk, to_json
 from roadworthy.service.gateway.fault import Fault, route_class
@@ -21,12 +22,13 @@ MOST_BYTES = 20_000_000
 def router(
     app: "App",
     authenticate: Authenticate,
+    under_way: UnderWay,
     *,
     most_bytes: int = MOST_BYTES,
     failed: Callable[[Request, Fault], None] = lambda _request, _fault: None,
 ) -> APIRouter:
     """The routes, for an app that is open. They are not in the OpenAPI document: OpenAI's describes them."""
-    desk = Desk(app, most_bytes=most_bytes)
+    desk = Desk(app, under_way, most_bytes=most_bytes)
     made = APIRouter(route_class=route_class(app.clock.now_ms, failed), include_in_schema=False)
     asker = Depends(authenticate)
 
