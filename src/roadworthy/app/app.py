@@ -176,10 +176,16 @@ class App(Declaring):
             if isinstance(failure, BaseException):
                 raise failure
 
-    async def _close(self, patience_seconds: float | None) -> None:
+    async def stop_working(self, patience_seconds: float | None = None) -> None:
+        """Execute no more runs in this process; those under way may go on as `running` says."""
         try:
             if self._worker is not None:
                 await self._worker.stop(patience_seconds=patience_seconds)
         finally:
             self._worker = None
+
+    async def _close(self, patience_seconds: float | None) -> None:
+        try:
+            await self.stop_working(patience_seconds)
+        finally:
             await self._release()

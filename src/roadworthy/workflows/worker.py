@@ -1,8 +1,8 @@
 """A worker: takes due runs, hands them to the engine, and looks after the living and the dead.
 
 dispatch    claims due runs while there is room, wakes on the doorbell or by polling
-beat        says that this worker lives; stops runs whose cancellation was asked; queues again what this
-            process lost track of
+beat        says that this worker lives, until it has left; stops runs whose cancellation was asked; queues
+            again what this process lost track of
 reap        finds workers whose heartbeat stands still, or whose process is gone, and queues their runs
 schedule    starts what is due by the clock
 sweep       deletes what retention no longer keeps
@@ -72,7 +72,10 @@ class Worker:
         self.engine = Engine(parts.database, self.id, self.executor.body)
         self.executor.engine = self.engine
         self._tasks: list[asyncio.Task[None]] = []
+        self._beating: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
+        self._idle = asyncio.Event()
+        """When no run is under way any more, and none follows."""
         self._seen_beats: dict[str, tuple[int, float]] = {}
         self._untracked: dict[tuple[str, int], int] = {}
 
@@ -94,11 +97,10 @@ class Worker:
         self._parts.telemetry.emit(
             "worker.started", worker_id=self.id, concurrency=self._settings.concurrency
         )
+        beating = self._every(self._settings.heartbeat_seconds, self._beat, until=self._idle)
+        self._beating = asyncio.create_task(beating, name="roadworthy-beat")
         self._tasks = [
             asyncio.create_task(self._dispatch(), name="roadworthy-dispatch"),
-            asyncio.create_task(
-                self._every(self._settings.heartbeat_seconds, self._beat), name="roadworthy-beat"
-            ),
             asyncio.create_task(
                 self._every(self._settings.heartbeat_seconds, self._reap), name="roadworthy-reap"
             ),
@@ -129,6 +131,9 @@ class Worker:
             task.cancel()
         if left:
             await asyncio.wait(left, timeout=10)
+        self._idle.set()
+        if self._beating is not None:
+            await self._beating
         now_ms = self._parts.clock.now_ms()
 
         def leave(tx: sa.Connection) -> None:
@@ -241,11 +246,14 @@ class Worker:
     async def _sweep(self) -> None:
         await sweep(self._parts, self.engine)
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        while not self._stopping.is_set():
+    async def _every(
+        self, seconds: float, work: Callable[[], Awaitable[None]], *, until: asyncio.Event | None = None
+    ) -> None:
+        end = until or self._stopping
+        while not end.is_set():
             try:
                 async with asyncio.timeout(seconds):
-                    await self._stopping.wait()
+                    await end.wait()
             except TimeoutError:
                 await self._duty(work)
 

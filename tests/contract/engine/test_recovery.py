@@ -82,6 +82,40 @@ async def test_the_runs_of_a_machine_that_beats_are_left_alone(app, hello, until
         assert (await app.runs.get(run_id)).status is RunStatus.RUNNING
 
 
+async def test_a_worker_that_leaves_says_that_it_lives_until_its_runs_have_finished(make_app, gate, until):
+    """Else others would take the runs over that it finishes, after a silence shorter than its patience."""
+    app = make_app(workers__shutdown_seconds=30)
+
+    @app.step
+    async def slow() -> str:
+        await gate.wait()
+        return "done"
+
+    @app.workflow
+    async def waits() -> str:
+        return await slow()
+
+    async def seen() -> tuple[int, int | None]:
+        row = sa.select(workers.c.beat_at, workers.c.stopped_at).where(workers.c.id == worker_id)
+        return tuple(await app.database.read(lambda tx: tx.execute(row).one()))
+
+    async with app.running():
+        worker_id, handle = app.worker_id, await app.start(waits)
+        await gate.reached()
+        leaving = asyncio.create_task(app.stop_working())
+        began, dead_after_ms = app.clock.now_ms(), 1000 * app.settings.workers.dead_after_seconds
+
+        async def beats_on() -> bool:
+            return (await seen())[0] > began + dead_after_ms
+
+        await until(beats_on, seconds=10)
+        assert (await seen())[1] is None
+        gate.open()
+        await leaving
+        assert (await seen())[1] is not None
+        assert (await handle.run()).status is RunStatus.SUCCEEDED
+
+
 async def test_a_step_that_takes_its_workers_down_again_and_again_is_given_up(app, gate):
     """After five deaths the step fails as worker_lost, and the sixth worker lives."""
 
