@@ -27,10 +27,10 @@ class Served:
         self._reading.start()
 
     def url(self) -> str:
-        """Where it serves."""
+        """Where it serves, or tells its health."""
         for line in self.process.stdout:
             self.said.append(line)
-            if found := re.match(r"Serving at (\S+)", line):
+            if found := re.match(r"(?:Serving|Health) at (\S+)", line):
                 return found[1]
         raise AssertionError("".join(self.log))
 

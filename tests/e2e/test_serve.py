@@ -124,3 +124,61 @@ def test_two_services_and_a_worker_share_postgresql(start, key, tmp_path, monkey
         assert first.get("/readyz").json()["ready"]
     assert [one.end(), two.end(), worker.end()] == [0, 0, 0]
     assert (tmp_path / "c.count").read_text() == "x"
+
+
+def test_a_worker_tells_its_health_until_its_runs_have_finished(start, tmp_path):
+    """Ready, with counters for those who may read them; from SIGTERM on not ready, while a step ends."""
+    worker = start("worker", "--health-port", "0")
+    url = worker.url()
+    assert url.startswith("http://127.0.0.1:")
+    with httpx2.Client(base_url=url, timeout=30) as stranger:
+        assert stranger.get("/healthz").json() == {"status": "alive"}
+        assert stranger.get("/readyz").status_code == 200
+        assert stranger.get("/metrics").status_code == 401
+        assert stranger.get("/v1/runs").status_code == 404
+        assert stranger.get("/healthz", headers={"host": "evil.example"}).status_code == 421
+        assert ask(url) == (0, "Ready.\n")
+        served = start("serve", "--no-worker", "--port", "0")
+        headers = key(tmp_path)
+        with httpx2.Client(base_url=served.url(), headers=headers, timeout=30) as client:
+            for name, wait in (("d", "?wait=20"), ("e", "")):
+                client.post(f"/v1/workflows/waits/runs{wait}", json={"input": {"name": name}})
+        counted = stranger.get("/metrics", headers=headers).text
+        assert 'roadworthy_runs_ended_total{workflow="waits",status="succeeded"} 1' in counted
+        assert "roadworthy_streams_open" not in counted
+        while not (tmp_path / "e.begun").exists():
+            assert worker.process.poll() is None
+        worker.process.send_signal(signal.SIGTERM)
+        while stranger.get("/readyz").status_code != 503:
+            assert worker.process.poll() is None
+        assert stranger.get("/readyz").json()["parts"]["service"] == {"ready": False}
+        assert stranger.get("/healthz").status_code == 200
+        assert ask(url)[0] == 1
+    assert worker.process.wait(30) == 0
+    assert (tmp_path / "e.count").read_text() == "x"
+    code, said = ask(url)
+    assert code == 1
+    assert said.startswith(f"Nobody answers at {url}: ")
+    assert "Traceback" not in "".join(worker.log)
+
+
+def test_a_port_that_is_taken_is_said_by_its_own_name(start):
+    """A worker whose health cannot be asked does not start, and says which setting it was."""
+    first = start("worker", "--health-port", "0")
+    port = first.url().rpartition(":")[2]
+    second = start("worker", "--health-port", port)
+    assert second.process.wait(30) == 1
+    second.close()
+    assert "--health-port" in "".join(second.log)
+
+
+def ask(url: str) -> tuple[int, str]:
+    """What `roadworthy ready` says."""
+    done = subprocess.run(
+        [sys.executable, "-m", "roadworthy.cli.main", "ready", url],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    return done.returncode, done.stdout

@@ -28,6 +28,7 @@ from roadworthy.cli import (
     init,
     models,
     prompts,
+    ready,
     reviews,
     routes,
     run,
@@ -79,6 +80,7 @@ app.add_typer(access.keys, name="keys")
 app.add_typer(audit.group, name="audit")
 serve.add_to(app)
 worker.add_to(app)
+ready.add_to(app)
 app.add_typer(config.group, name="config")
 app.add_typer(database.group, name="db")
 app.add_typer(prompts.group, name="prompts")

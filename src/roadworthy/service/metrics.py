@@ -34,7 +34,7 @@ _OPEN = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.WAITING, RunStatus.PARKE
 class Gauges:
     """What only the database knows."""
 
-    def __init__(self, app: "App", streams: Streams) -> None:
+    def __init__(self, app: "App", streams: Streams | None) -> None:
         self._app = app
         self._streams = streams
         self._lock = asyncio.Lock()
@@ -46,13 +46,9 @@ class Gauges:
             now = self._app.clock.monotonic()
             if self._seen is None or now - self._seen[0] >= _KEPT_SECONDS:
                 self._seen = (now, await self._app.database.read(self._look))
-        open_streams = gauge(
-            "roadworthy_streams_open",
-            "Open streams and waits of this process.",
-            (),
-            [((), self._streams.count)],
-        )
-        return self._seen[1] + open_streams
+        open_streams = [((), self._streams.count)] if self._streams is not None else []
+        told = "Open streams and waits of this process."
+        return self._seen[1] + gauge("roadworthy_streams_open", told, (), open_streams)
 
     def _look(self, tx: sa.Connection) -> str:
         return "".join(
@@ -130,8 +126,8 @@ class Gauges:
         )  # fmt: skip
 
 
-def router(app: "App", metrics: Metrics, streams: Streams) -> APIRouter:
-    """The route."""
+def router(app: "App", metrics: Metrics, streams: Streams | None = None) -> APIRouter:
+    """The route; `streams` of a process that has them."""
     made = APIRouter(tags=["operation"], route_class=StrictRoute)
     gauges = Gauges(app, streams)
     reads = needs(Permission.METRICS_READ, everywhere=True)

@@ -30,8 +30,11 @@ _BACKLOG = 1024
 class Server(uvicorn.Server):
     """A server that somebody else starts and stops."""
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings) -> None:
+    def __init__(
+        self, app: ASGIApp, settings: ServiceSettings, *, port_setting: str = "--port, or [service] port"
+    ) -> None:
         self._settings = settings
+        self._port_setting = port_setting
         config = uvicorn.Config(
             cast("Any", app),
             http=_protocol(settings.read_seconds),
@@ -62,7 +65,7 @@ class Server(uvicorn.Server):
     def bind(self) -> socket.socket:
         """Take the port. Raises `ConfigurationError` when it is not to be had."""
         if self._socket is None:
-            self._socket = _bound(self._settings.host, self._settings.port)
+            self._socket = _bound(self._settings.host, self._settings.port, self._port_setting)
         return self._socket
 
     async def __aenter__(self) -> Self:
@@ -94,7 +97,7 @@ class Server(uvicorn.Server):
         yield
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, port_setting: str) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
@@ -102,7 +105,7 @@ def _bound(host: str, port: int) -> socket.socket:
         # the protocol is named, or asyncio leaves Nagle's algorithm on, and a response waits 40 ms for an ACK
         made = socket.socket(family, kind, protocol)
     except OSError as error:
-        raise ConfigurationError(f"[service] host: {host!r} is no address of this machine.") from error
+        raise ConfigurationError(f"{host!r}, to listen at, is no address of this machine.") from error
     made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         made.bind(address)
@@ -110,7 +113,7 @@ def _bound(host: str, port: int) -> socket.socket:
         made.close()
         raise ConfigurationError(
             f"The service cannot listen at {host}, port {port}: {error.strerror}.",
-            hint="Choose another port: --port, or [service] port.",
+            hint=f"Choose another port: {port_setting}.",
         ) from error
     made.listen(_BACKLOG)
     return made

@@ -3,7 +3,7 @@
 They are models of the same kind as those in `model.py`, which holds what authors of a project write.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -35,6 +35,10 @@ class WorkerSettings(Section):
     """How long a worker that was asked to stop finishes steps before it leaves its runs to the others."""
     park_after_seconds: Seconds = 5
     """A run that waits longer than this leaves the worker's memory until it is due."""
+    health_host: Text = "127.0.0.1"
+    """The address at which `roadworthy worker` tells its health; `0.0.0.0` for every one of the machine's."""
+    health_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    """The port for `/healthz`, `/readyz` and `/metrics` there; 0 for a free one. Left out, there is none."""
 
 
 class RetentionSettings(Section):
