@@ -51,6 +51,8 @@ bench: setup ## Run every benchmark, the short way
 
 lock: .uv/bin/uv ## Resolve requirements/ again; LOCKFLAGS=--upgrade takes the newest versions
 	@$(COMPILE) $(LOCKFLAGS) --all-extras --group dev pyproject.toml --output-file requirements/dev.txt
+	@$(COMPILE) --constraint requirements/dev.txt --extra otlp pyproject.toml --output-file requirements/service.txt
+	@$(COMPILE) --constraint requirements/dev.txt requirements/build.in --output-file requirements/build.txt
 	@$(COMPILE) $(LOCKFLAGS) requirements/uv.in --output-file requirements/uv.txt
 	@for peers in peers litellm_proxy mlflow_gateway; do \
 		$(COMPILE) $(LOCKFLAGS) benchmarks/$$peers.in --output-file benchmarks/$$peers.txt || exit 1; done

@@ -1,7 +1,6 @@
 """`roadworthy serve`: the API and the dashboard, and a worker beside them."""
 
 import asyncio
-import getpass
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -77,10 +76,11 @@ async def _drain(app: "App", service: "Service") -> None:
 
 async def _greet(app: "App", server: "Server") -> None:
     from roadworthy.access import Principal
+    from roadworthy.cli.project import user_name
     from roadworthy.cli.terminal import say
 
     address = app.settings.service.public_url or server.url
-    link = await app.access.first_link(Principal.terminal(getpass.getuser()))
+    link = await app.access.first_link(Principal.terminal(user_name()))
     if link is not None:
         say(f"Sign in as the owner, once: {address.rstrip('/')}/sign-in?token={link.secret}")
     say(f"Serving at {server.url}")

@@ -128,12 +128,12 @@ class Watch(Frame):
 
 def names_of(named: Sequence[str], public_url: str | None, host: str) -> Sequence[str]:
     """The names under which requests may come; none for all, which holds only where every address is open."""
-    if named:
-        return (*named, *_LOOPBACK)
     public = urlsplit(public_url).hostname if public_url else None
-    if public is None and host in _EVERYWHERE:
+    known = [*named, *([public] if public else ())]
+    if not known and host in _EVERYWHERE:
         return ()
-    return (*([public] if public else ()), host if ":" not in host else f"[{host}]", *_LOOPBACK)
+    own = [] if named else [host if ":" not in host else f"[{host}]"]
+    return (*known, *own, *_LOOPBACK)
 
 
 def _route(scope: Scope) -> str:

@@ -30,8 +30,8 @@ class ServiceSettings(Section):
     public_url: HttpUrl | None = None
     """The address under which people reach it, for links. Left out, where it listens."""
     allowed_hosts: list[Name] = Field(default_factory=list[str])
-    """The names, without ports, that requests may be addressed to. Empty: that of `public_url`, and where it
-    listens; every name if it listens at every address and has no `public_url`."""
+    """The names, without ports, that requests may be addressed to, beside that of `public_url`. Empty: where
+    it listens; every name if it listens at every address and has no `public_url`."""
     allowed_origins: list[HttpUrl] = Field(default_factory=list[str])
     """The origins whose scripts may call the API from a browser, with a key. Empty: none but its own."""
     trusted_proxies: list[Network] = Field(default_factory=list[str])
