@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -126,7 +128,7 @@ def test_two_services_and_a_worker_share_postgresql(start, key, tmp_path, monkey
     assert (tmp_path / "c.count").read_text() == "x"
 
 
-def test_a_worker_tells_its_health_until_its_runs_have_finished(start, tmp_path):
+def test_a_worker_tells_its_health_until_its_runs_have_finished(start, key, tmp_path):
     """Ready, with counters for those who may read them; from SIGTERM on not ready, while a step ends."""
     worker = start("worker", "--health-port", "0")
     url = worker.url()
@@ -139,7 +141,7 @@ def test_a_worker_tells_its_health_until_its_runs_have_finished(start, tmp_path)
         assert stranger.get("/healthz", headers={"host": "evil.example"}).status_code == 421
         assert ask(url) == (0, "Ready.\n")
         served = start("serve", "--no-worker", "--port", "0")
-        headers = key(tmp_path)
+        headers = key()
         with httpx2.Client(base_url=served.url(), headers=headers, timeout=30) as client:
             for name, wait in (("d", "?wait=20"), ("e", "")):
                 client.post(f"/v1/workflows/waits/runs{wait}", json={"input": {"name": name}})
