@@ -3,6 +3,7 @@
 from roadworthy.access.access import Access
 from roadworthy.access.keys import KEY_ROLES
 from roadworthy.access.office import Note, Record
+from roadworthy.access.openid_sign_in import Arrival, Departure
 from roadworthy.access.permission import Permission
 from roadworthy.access.principal import Grant, Principal, PrincipalKind, Scope
 from roadworthy.access.records import AccessKey, Link, Person, SignedIn, Status
@@ -13,6 +14,8 @@ __all__ = [
     "PERMISSIONS",
     "Access",
     "AccessKey",
+    "Arrival",
+    "Departure",
     "Grant",
     "Link",
     "Note",

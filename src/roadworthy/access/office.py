@@ -8,6 +8,7 @@ from typing import Protocol
 
 import sqlalchemy as sa
 
+from roadworthy.access.openid import Provider
 from roadworthy.access.principal import Grant, Principal
 from roadworthy.access.role import Role
 from roadworthy.db import Database
@@ -49,6 +50,8 @@ class Office:
     ids: Ids
     settings: AccessSettings
     record: Record
+    providers: Mapping[str, Provider]
+    """Of OpenID Connect, by their names in the settings and in that order."""
 
 
 class Desk:
@@ -57,6 +60,11 @@ class Desk:
     def __init__(self, office: Office) -> None:
         self._office = office
         self._writing: set[asyncio.Task[None]] = set()
+
+    @property
+    def providers(self) -> Mapping[str, Provider]:
+        """Where people sign in beside the links."""
+        return self._office.providers
 
     async def settle(self) -> None:
         """Wait until what is written behind requests is stored."""

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 
 from roadworthy.access import session_store, store
 from roadworthy.access.office import Desk, about, checked_email, checked_name, manage_everything
+from roadworthy.access.openid import store as openid_store
 from roadworthy.access.permission import Permission
 from roadworthy.access.principal import Grant, Principal
 from roadworthy.access.records import Person
@@ -69,6 +70,24 @@ class People(Desk):
             return changed
 
         return await self._office.database.write(disable)
+
+    async def unbind_person(self, by: Principal, person_id: str) -> bool:
+        """Let a person be known by their address again, not by an identity; False when they are already.
+
+        For somebody whom their provider gave another identity. Raises `NotFound`, `Forbidden`.
+        """
+        manage_everything(by)
+        note = self._office.record("person.unbound", person_id, by=by)
+
+        def unbind(tx: sa.Connection) -> bool:
+            store.lock(tx)
+            store.person(tx, person_id)
+            changed = openid_store.unbind(tx, person_id)
+            if changed:
+                note(tx)
+            return changed
+
+        return await self._office.database.write(unbind)
 
     async def grant(self, by: Principal, subject: str, grant: Grant) -> bool:
         """Give a person a role; False when they have it already. Raises `NotFound`, `Forbidden`."""

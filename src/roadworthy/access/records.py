@@ -25,6 +25,8 @@ class Person:
     email: str | None = None
     """In lower case; two people never share one."""
     status: Status = Status.ACTIVE
+    oidc_issuer: str | None = None
+    """The provider by whose word they are known; None for somebody who signs in with links only."""
     created_at: int
     last_seen_at: int | None = None
     """None: has never signed in."""
@@ -37,6 +39,7 @@ class Person:
             "name": self.name,
             "email": self.email,
             "status": self.status.value,
+            "oidc_issuer": self.oidc_issuer,
             "created_at": iso(self.created_at),
             "last_seen_at": None if self.last_seen_at is None else iso(self.last_seen_at),
             "grants": grants_as_json(self.grants),

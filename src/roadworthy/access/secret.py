@@ -1,6 +1,6 @@
-"""Secrets that are given out: keys of programs, tokens of sessions, sign-in links.
+"""Secrets that are given out: keys of programs, tokens of sessions, of sign-ins.
 
-    rw_   rws_   rwl_      what it is for, so that none is taken for another
+    rw_ rws_ rwl_ rwo_     what it is for, so that none is taken for another
     43 characters          32 random bytes in base 62
     6 characters           a checksum (CRC-32): typing errors show, and scanners know it, without asking
 
@@ -30,6 +30,8 @@ class SecretKind(StrEnum):
     """A session, in a cookie."""
     LINK = "rwl_"
     """A link that signs a person in once."""
+    OPENID = "rwo_"
+    """A browser that was sent to a provider of OpenID Connect, in a cookie until it comes back."""
 
 
 def make(kind: SecretKind) -> str:

@@ -9,7 +9,13 @@ from roadworthy.access.principal import Principal, PrincipalKind
 from roadworthy.access.records import Status
 from roadworthy.access.store import grants_of
 from roadworthy.db import Prepared, insert_once
-from roadworthy.db.tables.access import people, sessions, sign_in_attempts, sign_in_links
+from roadworthy.db.tables.access import (
+    openid_attempts,
+    people,
+    sessions,
+    sign_in_attempts,
+    sign_in_links,
+)
 
 _KEPT_MS = 30 * 86_400_000
 """How long ended sessions and used links stay on record."""
@@ -89,6 +95,13 @@ def begin(
     return _principal(tx, person_id, name, session_id)
 
 
+def begun(tx: sa.Connection, session_id: str) -> Principal | None:
+    """Whose session it is; None when it was not stored."""
+    query = sa.select(people.c.id, people.c.name).join(sessions, sessions.c.person_id == people.c.id)
+    row = tx.execute(query.where(sessions.c.id == session_id)).first()
+    return None if row is None else _principal(tx, row.id, row.name, session_id)
+
+
 def find(tx: sa.Connection, digest: str, now_ms: int, idle_ms: int) -> Open | None:
     """The session of a token by its digest; None when there is none that goes on."""
     query = (
@@ -137,6 +150,7 @@ def tidy(tx: sa.Connection, now_ms: int, window: int) -> None:
     """Delete what is over for long, and the counts of earlier windows."""
     tx.execute(sa.delete(sessions).where(sessions.c.expires_at < now_ms - _KEPT_MS))
     tx.execute(sa.delete(sign_in_links).where(sign_in_links.c.expires_at < now_ms - _KEPT_MS))
+    tx.execute(sa.delete(openid_attempts).where(openid_attempts.c.expires_at < now_ms))
     tx.execute(sa.delete(sign_in_attempts).where(sign_in_attempts.c.window < window))
 
 

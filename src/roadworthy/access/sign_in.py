@@ -7,6 +7,7 @@ is looked at; the count stays when the try is refused.
 import hashlib
 import hmac
 import ipaddress
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -25,6 +26,17 @@ _SEEN_EVERY_MS = 60_000
 _IPV6_NETWORK_BITS = 64
 _TIDY_SECONDS = 3_600.0
 _FIRST_OWNER = "Owner"
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session to be begun, always with a token that nobody has had before."""
+
+    id: str
+    token: str
+    digest: str
+    begins_at: int
+    expires_at: int
 
 
 class SignIns(Desk):
@@ -86,24 +98,23 @@ class SignIns(Desk):
         `TooManySignIns`.
         """
         if address:
-            await self.throttle(f"address:{_network(address)}")
-        now_ms, digest = self._office.clock.now_ms(), secrets.fingerprint(token)
-        by = None
+            await self.throttle(f"address:{network_of(address)}")
+        digest, by = secrets.fingerprint(token), None
         if secrets.well_formed(token, SecretKind.LINK):
             by = await self._office.database.read(lambda tx: session_store.person_of_link(tx, digest))
         if by is None:
             raise await self._refuse("")
         person_id = by.id
         await self.throttle(f"person:{person_id}", person_id)
-        session_id, session_token = self._office.ids.new("session"), secrets.make(SecretKind.SESSION)
-        expires_at = now_ms + int(self._office.settings.session_seconds * 1000)
-        note = self._office.record("session.opened", session_id, by=by)
-        session_digest = secrets.fingerprint(session_token)
+        session = self._new_session()
+        note = self._office.record("session.opened", session.id, by=by)
 
         def begin(tx: sa.Connection) -> Principal | None:
-            if not session_store.use_link(tx, digest, session_id, now_ms):
+            if not session_store.use_link(tx, digest, session.id, session.begins_at):
                 return None
-            begun = session_store.begin(tx, session_id, session_digest, person_id, now_ms, expires_at)
+            begun = session_store.begin(
+                tx, session.id, session.digest, person_id, session.begins_at, session.expires_at
+            )
             if begun is not None:
                 note(tx)
             return begun
@@ -111,7 +122,7 @@ class SignIns(Desk):
         principal = await self._office.database.write(begin)
         if principal is None:
             raise await self._refuse(person_id)
-        return SignedIn(session_token, principal, expires_at)
+        return SignedIn(session.token, principal, session.expires_at)
 
     async def session(self, token: str) -> Principal:
         """Whose session it is. Raises `Unauthenticated`. It is read anew each time: an end holds at once."""
@@ -185,6 +196,13 @@ class SignIns(Desk):
         window = now_ms // (_WINDOW_SECONDS * 1000)
         await self._office.database.write(lambda tx: session_store.tidy(tx, now_ms, window))
 
+    def _new_session(self) -> "NewSession":
+        now_ms, token = self._office.clock.now_ms(), secrets.make(SecretKind.SESSION)
+        expires_at = now_ms + int(self._office.settings.session_seconds * 1000)
+        return NewSession(
+            self._office.ids.new("session"), token, secrets.fingerprint(token), now_ms, expires_at
+        )
+
     def _new_link(self, person_id: str, secret: str | None = None) -> Link:
         lasts_ms = int(self._office.settings.link_seconds * 1000)
         return Link(
@@ -204,7 +222,7 @@ class SignIns(Desk):
         )
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     """Where an address belongs: a host of IPv6 has a whole network of addresses to try from."""
     try:
         found = ipaddress.ip_address(address)

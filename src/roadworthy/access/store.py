@@ -16,7 +16,7 @@ from roadworthy.db.tables.access import access_keys, grants, people
 from roadworthy.errors import ConflictError, NotFound
 
 _POSTGRES_LOCK = 0x726F_6B65  # who changes owners, one at a time; any constant of our own will do
-_PERSON = ("id", "name", "email", "status", "created_at", "last_seen_at")
+_PERSON = ("id", "name", "email", "status", "oidc_issuer", "created_at", "last_seen_at")
 _KEY = ("id", "name", "hint", "created_by", "created_at", "expires_at", "revoked_at", "last_used_at")
 
 _ADD_PERSON = insert_once(people, "id", "name", "email", "status", "created_at")

@@ -4,15 +4,18 @@ What is built is kept until `_release`; the next use builds it anew, which may b
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property, partial
 from typing import Any
 
 from roadworthy.access import Access
+from roadworthy.access.openid import Provider
 from roadworthy.app.catalogue import Catalogue
 from roadworthy.app.joints import load_router, note, wake_after_review
 from roadworthy.audit import Audit, Keyring
 from roadworthy.calls import Pipeline
 from roadworthy.db import Database
+from roadworthy.errors import SettingsError
 from roadworthy.models import AnswerCache, Gates, Models
 from roadworthy.monitoring import RollUps
 from roadworthy.prompts import Prompts
@@ -46,6 +49,12 @@ class Wiring(Catalogue):
         for model in self.settings.models.values():
             if (secret := self.settings.secret(model)) is not None:
                 scrubber.register(secret.get_secret_value())
+        for name in self.settings.access.openid:
+            # `config check` tells of one that is missing, and so does signing in
+            with suppress(SettingsError):
+                secret = self.settings.client_secret(name)
+                if secret is not None:
+                    scrubber.register(secret.get_secret_value())
         password = self.database.url.password
         if password:
             scrubber.register(str(password))
@@ -150,7 +159,18 @@ class Wiring(Catalogue):
     @cached_property
     def access(self) -> Access:
         """Who somebody is, and what they may do."""
-        return Access(self.database, self.clock, self._ids, self.settings.access, partial(note, self.audit))
+        providers = {
+            name: Provider(
+                name,
+                its,
+                address=self.address,
+                secret=partial(self.settings.client_secret, name),
+                clock=self.clock,
+            )
+            for name, its in self.settings.access.openid.items()
+        }
+        noted = partial(note, self.audit)
+        return Access(self.database, self.clock, self._ids, self.settings.access, noted, providers)
 
     @cached_property
     def feedback(self) -> Feedbacks:
@@ -214,7 +234,7 @@ class Wiring(Catalogue):
         """Close every part that was built, and forget it."""
         built = self.__dict__
         if "access" in built:
-            await self.access.settle()
+            await self.access.close()
         if "pipeline" in built:
             await self.pipeline.close()
         if "gates" in built:

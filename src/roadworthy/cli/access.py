@@ -8,6 +8,7 @@ from roadworthy.cli.command import JsonOption, Place, command
 
 if TYPE_CHECKING:
     from roadworthy.access import Grant, Person, Principal
+    from roadworthy.app import App
 
 group = typer.Typer(help="Say who may do what: people and their roles.", no_args_is_help=True)
 keys = typer.Typer(help="Make and revoke the keys of programs.", no_args_is_help=True)
@@ -35,11 +36,13 @@ async def people(place: Place, as_json: JsonOption = False) -> None:
     if not found:
         say(f"Nobody yet. Add somebody: {place.command('access', 'add', 'NAME', '--role', 'owner')}")
         return
-    made = table("person", "name", "email", "status", "last seen", "may act as", whole=("person", "status"))
+    columns = ("person", "name", "email", "status", "signs in by", "last seen", "may act as")
+    made = table(*columns, whole=("person", "status"))
     for one in found:
         seen = "never" if one.last_seen_at is None else iso(one.last_seen_at)[:16].replace("T", " ")
         roles = clean("; ".join(map(str, one.grants)))
-        made.add_row(one.id, clean(one.name), clean(one.email or ""), styled(one.status), seen, roles)
+        ways = clean(_ways(app, one))
+        made.add_row(one.id, clean(one.name), clean(one.email or ""), styled(one.status), ways, seen, roles)
     show(made)
 
 
@@ -120,6 +123,23 @@ async def take(
         found = await app.access.person(me, person)
         changed = await app.access.take(me, found.id, taken)
     _tell(found, f"is no longer {taken}" if changed else f"was not {taken}", changed, as_json=as_json)
+
+
+@command(group)
+async def unbind(place: Place, person: Somebody, as_json: JsonOption = False) -> None:
+    """Let a person be known by their email address again, when their provider gave them another identity."""
+    from roadworthy.cli.project import records
+
+    async with records(place) as app:
+        me = _me()
+        found = await app.access.person(me, person)
+        changed = await app.access.unbind_person(me, found.id)
+    _tell(
+        found,
+        "is bound to no identity any more" if changed else "was bound to none",
+        changed,
+        as_json=as_json,
+    )
 
 
 @command(group)
@@ -225,6 +245,14 @@ def _me() -> "Principal":
     from roadworthy.cli.project import user_name
 
     return Principal.terminal(user_name())
+
+
+def _ways(app: "App", person: "Person") -> str:
+    """How a person signs in, as the settings are now; a link is always there."""
+    for name, provider in app.settings.access.openid.items():
+        if provider.issuer == person.oidc_issuer:
+            return f"{name}, link"
+    return "link" if person.oidc_issuer is None else f"link ({person.oidc_issuer} is in no setting)"
 
 
 def _grant(role: str, workflow: str | None, tenant: str | None) -> "Grant":

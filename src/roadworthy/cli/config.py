@@ -1,8 +1,10 @@
 """`roadworthy config`: what is wrong with a project, and what its settings come to."""
 
+import asyncio
 import json
 import sys
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import typer
@@ -11,6 +13,7 @@ from roadworthy.cli.command import JsonOption, Place, command
 
 if TYPE_CHECKING:
     from roadworthy.errors import Fault
+    from roadworthy.settings import Settings
 
 group = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
 
@@ -19,7 +22,8 @@ group = typer.Typer(help="Check and show the settings.", no_args_is_help=True)
 def check(place: Place, as_json: JsonOption = False) -> int:
     """Name everything that is wrong: settings, prompts, code, missing keys and model files; exit code 1 then.
 
-    What is allowed and unwise is a warning and changes no exit code.
+    What is allowed and unwise is a warning and changes no exit code. Providers of OpenID Connect are asked
+    who they are; one that cannot be reached from here is a warning, too.
     """
     from roadworthy.cli import terminal
 
@@ -77,6 +81,9 @@ def _look(place: Place) -> "tuple[list[Fault], list[str]]":
             faults.append(fault)
         else:
             warnings.append(str(fault))
+    wrong, silent = asyncio.run(_providers(settings))
+    faults += wrong
+    warnings += silent
     try:
         load_prompts(settings.path(settings.project.prompts_dir))
     except PromptError as error:
@@ -85,6 +92,33 @@ def _look(place: Place) -> "tuple[list[Fault], list[str]]":
     else:
         faults += _code_faults(place)
     return faults, warnings
+
+
+async def _providers(settings: "Settings") -> "tuple[list[Fault], list[str]]":
+    """What is wrong with the providers of OpenID Connect, and which of them cannot be asked from here."""
+    from roadworthy.access.openid import Misconfigured, Provider, Trouble
+    from roadworthy.errors import Fault, SettingsError
+    from roadworthy.records import SystemClock
+
+    faults: list[Fault] = []
+    silent: list[str] = []
+    for name, its in settings.access.openid.items():
+        secret = partial(settings.client_secret, name)
+        try:
+            secret()
+        except SettingsError as error:
+            faults += error.faults
+        provider = Provider(name, its, address="", secret=secret, clock=SystemClock())
+        key = f"access.openid.{name}.issuer"
+        try:
+            await provider.document()
+        except Misconfigured as trouble:
+            faults.append(Fault(f"The sign-in provider {name!r} {trouble}.", key=key))
+        except Trouble as trouble:
+            silent.append(f"The sign-in provider {name!r} {trouble}.")
+        finally:
+            await provider.close()
+    return faults, silent
 
 
 def _code_faults(place: Place) -> "list[Fault]":

@@ -100,6 +100,8 @@ class PersonOut(Shown):
     name: str
     email: str | None
     status: str
+    oidc_issuer: str | None
+    """The provider of OpenID Connect by whose word they are known; null for links only."""
     created_at: datetime
     last_seen_at: datetime | None
     grants: list[GrantModel]

@@ -18,6 +18,7 @@ from roadworthy.service import (
     health,
     metrics,
     openapi,
+    openid,
     prompts,
     reviews,
     runs,
@@ -72,6 +73,7 @@ class Service(Frame):
             metrics.router(app, self.metrics, self.streams),
             *more(Parts(app, self.streams, self.authentication)),
             sign_in.router(app),
+            openid.router(app),
             openapi.router(self.api, public=settings.public_openapi),
             *gateway.routers(app, self._under_way),
         ):

@@ -1,19 +1,20 @@
-"""Signing in with a one-time link, signing out, and a plain page until there is more to see.
+"""Signing in with a one-time link, the ways to sign in, signing out, and a plain page until there is more.
 
 Opening a link changes nothing: mail filters and chat programs open links, too. Its page has a button, and
 what that sends uses the link up. No page has a script.
 """
 
 import html
+import re
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote, urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 from starlette.responses import HTMLResponse, RedirectResponse
 
 from roadworthy.audit import Actor, ActorKind, acting
 from roadworthy.errors import InvalidInput, RoadworthyError
-from roadworthy.service.exchange import exchange_of
+from roadworthy.service.exchange import Exchange, exchange_of
 from roadworthy.service.principal import COOKIE, CSRF_HEADER, SECURE_COOKIE, session_token
 
 if TYPE_CHECKING:
@@ -28,7 +29,14 @@ _PAGE = """<!doctype html>
 </main></body>
 </html>
 """
+_LINK_BY_HAND = """<form method="post" action="/sign-in">
+<input type="hidden" name="next" value="{then}">
+<p><label>With a link that an owner gave you:
+<input name="token" autocomplete="off" required></label> <button>Sign in</button></p></form>"""
 _LONGEST_TOKEN = 200
+_LONGEST_PATH = 1_000
+_OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", re.ASCII)
+"""A path of this service: nothing that a browser takes for another host, or leaves out, such as a tab."""
 
 
 def router(app: "App") -> APIRouter:
@@ -40,7 +48,11 @@ def router(app: "App") -> APIRouter:
         principal = exchange_of(request.scope).principal
         name = app.settings.project.name
         if principal is None:
-            return page(name, "<p>Sign in with a link: <code>roadworthy access link</code> makes one.</p>")
+            return page(
+                name,
+                '<p><a href="/sign-in">Sign in</a>, or with a link: <code>roadworthy access link</code> '
+                "makes one.</p>",
+            )
         token = app.access.csrf_token(session_token(request.headers, https=_https(request)) or "")
         return page(
             name,
@@ -52,33 +64,34 @@ def router(app: "App") -> APIRouter:
         )
 
     @made.get("/sign-in")
-    async def ask(token: Annotated[str, Query(max_length=_LONGEST_TOKEN)] = "") -> Response:
+    async def ask(
+        token: Annotated[str, Query(max_length=_LONGEST_TOKEN)] = "",
+        then: Annotated[str, Query(alias="next")] = "",
+    ) -> Response:
+        then = own_path(then)
+        if not token:
+            return page("Sign in", _ways(app, then) + _LINK_BY_HAND.format(then=html.escape(then)))
         return page(
             "Sign in",
             '<form method="post" action="/sign-in">'
             f'<input type="hidden" name="token" value="{html.escape(token)}">'
+            f'<input type="hidden" name="next" value="{html.escape(then)}">'
             "<p>This link works once.</p><button autofocus>Sign in</button></form>",
         )
 
     @made.post("/sign-in")
     async def sign_in(request: Request) -> Response:
         exchange = exchange_of(request.scope)
-        token = (await form_of(request)).get("token", "")
+        form = await form_of(request)
+        token = form.get("token", "").rpartition("#")[2].strip()
         with acting(Actor(ActorKind.ANONYMOUS, exchange.client, request_id=exchange.request_id)):
             try:
                 session = await app.access.sign_in(token, address=exchange.client)
             except RoadworthyError as error:
                 exchange.code = error.code
                 return page("Not signed in", f"<p>{html.escape(str(error))}</p>", status=401)
-        response = RedirectResponse("/", 303)
-        response.set_cookie(
-            SECURE_COOKIE if exchange.https else COOKIE,
-            session.token,
-            path="/",
-            secure=exchange.https,
-            httponly=True,
-            samesite="lax",
-        )
+        response = RedirectResponse(own_path(form.get("next", "")), 303)
+        set_session(response, exchange, session.token)
         return response
 
     @made.post("/sign-out")
@@ -88,11 +101,30 @@ def router(app: "App") -> APIRouter:
         form = await form_of(request)
         app.access.check_csrf(token, request.headers.get(CSRF_HEADER) or form.get("csrf", ""))
         await app.access.sign_out(token)
-        response = RedirectResponse("/", 303)
+        principal = exchange_of(request.scope).principal
+        farewell = None if principal is None else await app.access.farewell(principal.id)
+        response = RedirectResponse("/", 303) if farewell is None else _signed_out(*farewell)
         response.delete_cookie(SECURE_COOKIE if https else COOKIE, path="/", secure=https, httponly=True)
         return response
 
     return made
+
+
+def own_path(given: str) -> str:
+    """Where to go after signing in: the path that was asked for if it is one of this service, else `/`."""
+    return given if len(given) <= _LONGEST_PATH and _OWN_PATH.fullmatch(given) else "/"
+
+
+def set_session(response: Response, exchange: Exchange, token: str) -> None:
+    """Give a session that has begun to the browser."""
+    response.set_cookie(
+        SECURE_COOKIE if exchange.https else COOKIE,
+        token,
+        path="/",
+        secure=exchange.https,
+        httponly=True,
+        samesite="lax",
+    )
 
 
 def page(title: str, body: str, *, status: int = 200) -> Response:
@@ -116,3 +148,22 @@ async def fields_of(request: Request, *, most: int) -> dict[str, list[str]]:
 
 def _https(request: Request) -> bool:
     return exchange_of(request.scope).https
+
+
+def _ways(app: "App", then: str) -> str:
+    """The providers of OpenID Connect. Links, as a form may lead to this service only (its CSP)."""
+    query = f"?{urlencode({'next': then})}" if then != "/" else ""
+    return "".join(
+        f'<p><a class="button" href="/sign-in/openid/{quote(name)}{html.escape(query)}">'
+        f"Sign in with {html.escape(provider.label)}</a></p>\n"
+        for name, provider in app.access.providers.items()
+    )
+
+
+def _signed_out(label: str, url: str) -> Response:
+    """That the session here has ended, and the way to end the one at the provider, too."""
+    return page(
+        "Signed out",
+        f'<p>You are still signed in at {html.escape(label)}: <a href="{html.escape(url)}">sign out there, '
+        'too</a>.</p>\n<p><a href="/">Back</a></p>',
+    )

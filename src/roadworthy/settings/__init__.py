@@ -27,6 +27,7 @@ from roadworthy.settings.model import (
     ScheduleSettings,
     WorkflowSettings,
 )
+from roadworthy.settings.openid import AdmitSettings, OpenIdSettings
 from roadworthy.settings.operation import (
     AccessSettings,
     AuditSettings,
@@ -41,6 +42,7 @@ from roadworthy.settings.service import ServiceSettings
 __all__ = [
     "FILE_NAME",
     "AccessSettings",
+    "AdmitSettings",
     "AnswerCacheSettings",
     "AuditSettings",
     "BackoffSettings",
@@ -51,6 +53,7 @@ __all__ = [
     "LaterSettings",
     "LimitSettings",
     "ModelSettings",
+    "OpenIdSettings",
     "PriceSettings",
     "ProjectSettings",
     "PromptSettings",

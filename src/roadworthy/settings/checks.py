@@ -40,6 +40,7 @@ def cross_findings(values: Table) -> Iterator[Finding]:
                     (section, name, "data", position), tag, values, "residency", "kind of data"
                 )
     yield from _workflow_findings(values)
+    yield from _openid_findings(values)
     for name, budget in _tables(values, "budgets"):
         yield from _budget_findings(("budgets", name), budget)
     for name, findings in _BY_SECTION.items():
@@ -64,6 +65,31 @@ def _access_findings(access: Table) -> Iterator[Finding]:
     for low, high in (("session_idle_seconds", "session_seconds"), ("key_days", "max_key_days")):
         least, most = (low, getattr(usual, low), 1), (high, getattr(usual, high))
         yield from _order_findings(("access",), access, least, most)
+
+
+def _openid_findings(values: Table) -> Iterator[Finding]:
+    access, service = values.get("access"), values.get("service")
+    public = isinstance(service, dict) and "public_url" in service
+    by_issuer: dict[str, str] = {}
+    for name, provider in _tables(cast("Table", access) if isinstance(access, dict) else {}, "openid"):
+        key = ("access", "openid", name)
+        if not public:
+            yield (
+                key,
+                f"[{dotted(key)}] needs 'service.public_url': people come back to it from the provider.",
+            )
+        if "client_secret_env" in provider and "client_secret_file" in provider:
+            said = f"[{dotted(key)}] has both 'client_secret_env' and 'client_secret_file'. Keep one."
+            yield (*key, "client_secret_file"), said
+        issuer = provider.get("issuer")
+        if isinstance(issuer, str) and (other := by_issuer.setdefault(issuer, name)) != name:
+            said = f"[{dotted(key)}] has the issuer of {other!r}. Keep one of the two."
+            yield (*key, "issuer"), said
+        rules = provider.get("admit")
+        for number, rule in enumerate(cast("list[Any]", rules) if isinstance(rules, list) else []):
+            if isinstance(rule, dict) and ("email_domain" in rule) == ("group" in rule):
+                at = (*key, "admit", number)
+                yield at, f"{dotted(at)!r} needs either 'email_domain' or 'group', to say whom it lets in."
 
 
 def _audit_findings(audit: Table) -> Iterator[Finding]:

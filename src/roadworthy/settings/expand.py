@@ -19,7 +19,10 @@ Finding = tuple[Key, str]
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([A-Za-z_][A-Za-z0-9_]*)(:-([^{}]*))?\}|\$\{")
 _IN_FILE = "Secrets may not stand in a settings file"
-_REMEDIES = "use api_key_env or api_key_file"
+_REMEDIES: dict[str | int, str] = {
+    "models": "use api_key_env or api_key_file",
+    "access": "use client_secret_env or client_secret_file",
+}
 
 
 def secret_findings(layer: Layer) -> list[Finding]:
@@ -32,7 +35,8 @@ def secret_findings(layer: Layer) -> list[Finding]:
         elif isinstance(value, str) and place_of(layer.places, key).file:
             literal = _literal(value)
             if starts_like_a_key(literal):
-                found.append((key, f"The value of {name!r} looks like a secret. {_IN_FILE}: {_REMEDIES}."))
+                remedy = _REMEDIES.get(key[0], _REMEDIES["models"])
+                found.append((key, f"The value of {name!r} looks like a secret. {_IN_FILE}: {remedy}."))
             elif has_password(literal):
                 found.append(
                     (
@@ -44,7 +48,7 @@ def secret_findings(layer: Layer) -> list[Finding]:
 
 
 def _refusal(key: Key) -> str:
-    remedy = _REMEDIES if key[0] == "models" else "let the code that needs it read it from the environment"
+    remedy = _REMEDIES.get(key[0], "let the code that needs it read it from the environment")
     return f"{key[-1]!r} is the name of a secret. {_IN_FILE} or a variable that overrides one: {remedy}."
 
 

@@ -1,4 +1,4 @@
-"""Keys of models and of the audit log, from the environment or a file of their own, read when needed."""
+"""Keys of models and of the audit log, and client secrets: from the environment or a file of their own."""
 
 import os
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from roadworthy.settings.model import ModelSettings
+from roadworthy.settings.openid import OpenIdSettings
 from roadworthy.settings.operation import AuditSettings
 from roadworthy.settings.secrecy import looks_secret
 
@@ -19,6 +20,15 @@ def find_key(model: ModelSettings, root: Path) -> tuple[SecretStr | None, str]:
         return _from_file(root / Path(model.api_key_file).expanduser(), model.api_key_file)
     variable = model.key_variable
     return (None, "") if variable is None else _from_variable(variable, "api_key_env")
+
+
+def find_client_secret(provider: OpenIdSettings, root: Path) -> tuple[SecretStr | None, str]:
+    """The secret, or `None` and why there is none; the reason is empty for a public client."""
+    if provider.client_secret_file is not None:
+        path = root / Path(provider.client_secret_file).expanduser()
+        return _from_file(path, provider.client_secret_file)
+    variable = provider.client_secret_env
+    return (None, "") if variable is None else _from_variable(variable, "client_secret_env")
 
 
 def find_audit_keys(

@@ -18,7 +18,7 @@ from roadworthy.errors import Fault, SettingsError
 from roadworthy.settings.checks import cross_findings
 from roadworthy.settings.expand import expand, is_text, secret_findings
 from roadworthy.settings.faults import WRONG_TYPE, Faults, dotted, translate
-from roadworthy.settings.keys import find_audit_keys, find_key
+from roadworthy.settings.keys import find_audit_keys, find_client_secret, find_key
 from roadworthy.settings.layers import (
     VARIABLE_PREFIX,
     Layer,
@@ -160,6 +160,21 @@ class Settings(Sections):
     def secret(self, model: ModelSettings) -> SecretStr | None:
         """The model's key, read now; `None` when it is missing, or when the model needs none."""
         return find_key(model, self.root)[0]
+
+    def client_secret(self, provider: str) -> SecretStr | None:
+        """What this service proves itself with at a provider of `[access.openid]`; read now.
+
+        None for a public client. Raises `SettingsError` when one that is named is not there.
+        """
+        its = self.access.openid[provider]
+        secret, reason = find_client_secret(its, self.root)
+        if reason:
+            source = "client_secret_env" if its.client_secret_file is None else "client_secret_file"
+            key = ("access", "openid", provider, source)
+            place = place_of(self._places, key)
+            message = f"{reason} It should hold the client secret of {provider!r}."
+            raise SettingsError([Fault(message, place.file, place.line, dotted(key))])
+        return secret
 
     def audit_keys(self) -> tuple[SecretStr | None, list[SecretStr]]:
         """The key that signs the audit log, None where none is named, and earlier ones; read now.

@@ -8,9 +8,11 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from roadworthy.settings.model import Section
+from roadworthy.settings.openid import OpenIdSettings
 from roadworthy.settings.rules import (
     Days,
     HttpUrl,
+    PathName,
     PathText,
     PayloadBytes,
     Seconds,
@@ -93,6 +95,8 @@ class AccessSettings(Section):
     """How long a key lasts unless it is said when it is made; 1 to 36,500 days."""
     max_key_days: Days = 365
     """How long a key may last at most; 1 to 36,500 days."""
+    openid: dict[PathName, OpenIdSettings] = Field(default_factory=dict[str, OpenIdSettings])
+    """Where people sign in beside the links: providers of OpenID Connect, as `[access.openid.<name>]`."""
 
 
 class AuditSettings(Section):

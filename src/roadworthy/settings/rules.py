@@ -4,6 +4,7 @@ A validator raises `RuleError` with the rest of a sentence that begins with the 
 never what does stand there. `faults.py` adds that, if it may be shown.
 """
 
+import ipaddress
 import re
 from datetime import UTC, datetime
 from typing import Annotated
@@ -98,6 +99,34 @@ def _http_url(value: str) -> str:
     return value
 
 
+def _issuer(value: str) -> str:
+    sentence = "must be an https address such as 'https://id.example.com', without query and fragment"
+    parts = urlsplit(_http_url(value))
+    if (parts.scheme != "https" and not is_loopback(parts.hostname or "")) or parts.query or parts.fragment:
+        raise RuleError(sentence, hint="Only a provider on this machine may be reached by http.")
+    return value
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this machine's own, so that no network lies in between."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _domain(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", value, re.ASCII):
+        raise RuleError("must be a domain in lower case, such as 'example.org', without '@'")
+    return value
+
+
+def _path_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", value, re.ASCII):
+        raise RuleError("must begin with a lower-case letter and have only those, digits, - and _")
+    return value
+
+
 def _database_url(value: str) -> str:
     if value.startswith("sqlite:"):
         path = value.partition("?")[0].removeprefix("sqlite:///")
@@ -166,6 +195,10 @@ RoleName = Annotated[str, AfterValidator(_role)]
 Rung = Annotated[str, AfterValidator(_rung)]
 RuleKey = Annotated[str, AfterValidator(_rule_key)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Issuer = Annotated[str, AfterValidator(_issuer)]
+Domain = Annotated[str, AfterValidator(_domain)]
+PathName = Annotated[str, AfterValidator(_path_name)]
+"""A name that is a part of an address."""
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Cron = Annotated[str, AfterValidator(_cron)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]

@@ -17,7 +17,7 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_START = re.compile(
     r"(sk|pk|rk|gsk|xai|nvapi|hf|r8|ghp|gho|ghs|github_pat|glpat|xox[abprs])[-_][A-Za-z0-9_-]{12}"
-    r"|rw[sl]?_[A-Za-z0-9]{40}"
+    r"|rw[slo]?_[A-Za-z0-9]{40}"
     r"|AKIA[A-Z0-9]{12}|AIza[A-Za-z0-9_-]{20}|eyJ[A-Za-z0-9_-]{20}|-----BEGIN [A-Z ]*PRIVATE KEY"
 )
 _PASSWORD = re.compile(r"(postgres\w*(?:\+\w+)?://[^:/@\s]*:)(.*)@", re.DOTALL)

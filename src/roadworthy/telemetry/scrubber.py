@@ -105,7 +105,7 @@ SHAPES: Final = (
         ("ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "glpat-", "hf_"),
         r"(?:gh[posur]_|github_pat_|glpat-|hf_)[A-Za-z0-9_-]{16,}",
     ),
-    _shape("our own key", ("rw_", "rws_", "rwl_"), r"(?<![A-Za-z0-9])rw[sl]?_[A-Za-z0-9]{40,}"),
+    _shape("our own key", ("rw_", "rws_", "rwl_", "rwo_"), r"(?<![A-Za-z0-9])rw[slo]?_[A-Za-z0-9]{40,}"),
     _shape("Google key", ("aiza", "ya29."), r"(?:AIza|ya29\.)[A-Za-z0-9_-]{20,}"),
 )
 

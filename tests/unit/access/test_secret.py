@@ -20,7 +20,7 @@ def test_a_secret_is_known_as_one_of_its_kind_only(kind):
     made = {secrets.make(kind) for _ in range(200)}
     assert len(made) == 200
     for secret in made:
-        assert re.fullmatch(r"rw[sl]?_[0-9A-Za-z]{49}", secret)
+        assert re.fullmatch(r"rw[slo]?_[0-9A-Za-z]{49}", secret)
         assert [one for one in SecretKind if secrets.well_formed(secret, one)] == [kind]
 
 

@@ -30,8 +30,8 @@ def render() -> str:
             continue
         parts.append(f"## `[{name}{'.<name>' if keyed else ''}]`\n")
         parts.extend(table(section))
-        for inner, kind in nested(section):
-            parts.append(f"### `{inner}` of `[{name}{'.<name>' if keyed else ''}]`\n")
+        for inner, outer, kind in nested(section, f"{name}{'.<name>' if keyed else ''}"):
+            parts.append(f"### `{inner}` of `[{outer}]`\n")
             parts.extend(table(kind))
     return "\n".join(parts)
 
@@ -64,13 +64,15 @@ def section_of(annotation: Any) -> tuple[type[BaseModel] | None, bool]:
     return (found[0], True) if found else (None, False)
 
 
-def nested(section: type[BaseModel]) -> list[tuple[str, type[BaseModel]]]:
-    """Sections within a section."""
-    found: list[tuple[str, type[BaseModel]]] = []
+def nested(section: type[BaseModel], outer: str) -> list[tuple[str, str, type[BaseModel]]]:
+    """Sections within a section, and within those; each with its key and where that stands."""
+    found: list[tuple[str, str, type[BaseModel]]] = []
     for key, field in section.model_fields.items():
         for one in [field.annotation, *leaves(field.annotation)]:
             if isinstance(one, type) and issubclass(one, BaseModel):
-                found.append((key, one))
+                found.append((key, outer, one))
+                named = ".<name>" if get_origin(field.annotation) is dict else ""
+                found.extend(nested(one, f"{outer}.{key}{named}"))
                 break
     return found
 

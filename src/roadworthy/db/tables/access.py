@@ -76,6 +76,17 @@ sign_in_links = sa.Table(
     sa.Index("sign_in_links_by_person", "person_id"),
 )
 
+openid_attempts = sa.Table(
+    "openid_attempts",
+    metadata,
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("provider", sa.Text, nullable=False),
+    sa.Column("return_to", sa.Text, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+    sa.Column("session_id", sa.Text),
+    sa.Index("openid_attempts_by_end", "expires_at"),
+)
+
 sign_in_attempts = sa.Table(
     "sign_in_attempts",
     metadata,
@@ -85,4 +96,12 @@ sign_in_attempts = sa.Table(
     sa.Index("sign_in_attempts_by_window", "window"),
 )
 
-__all__ = ["access_keys", "grants", "people", "sessions", "sign_in_attempts", "sign_in_links"]
+__all__ = [
+    "access_keys",
+    "grants",
+    "openid_attempts",
+    "people",
+    "sessions",
+    "sign_in_attempts",
+    "sign_in_links",
+]
