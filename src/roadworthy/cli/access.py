@@ -7,8 +7,9 @@ import typer
 from roadworthy.cli.command import JsonOption, Place, command
 
 if TYPE_CHECKING:
-    from roadworthy.access import Grant, Person, Principal
-    from roadworthy.app import App
+    from collections.abc import Awaitable, Callable
+
+    from roadworthy.access import Access, Grant, Person, Principal
 
 group = typer.Typer(help="Say who may do what: people and their roles.", no_args_is_help=True)
 keys = typer.Typer(help="Make and revoke the keys of programs.", no_args_is_help=True)
@@ -76,13 +77,10 @@ async def add(
 @command(group)
 async def disable(place: Place, person: Somebody, as_json: JsonOption = False) -> None:
     """End a person's sessions, and let them do nothing any more."""
-    from roadworthy.cli.project import records
-
-    async with records(place) as app:
-        me = _me()
-        found = await app.access.person(me, person)
-        changed = await app.access.disable_person(me, found.id)
-    _tell(found, "is disabled" if changed else "was disabled before", changed, as_json=as_json)
+    said = ("is disabled", "was disabled before")
+    await _change(
+        place, person, lambda access, me, who: access.disable_person(me, who), said, as_json=as_json
+    )
 
 
 @command(group)
@@ -95,14 +93,9 @@ async def grant(
     as_json: JsonOption = False,
 ) -> None:
     """Give a person a role, for all workflows and tenants or for one. docs/access.md says what it may do."""
-    from roadworthy.cli.project import records
-
     given = _grant(role, workflow, tenant)
-    async with records(place) as app:
-        me = _me()
-        found = await app.access.person(me, person)
-        changed = await app.access.grant(me, found.id, given)
-    _tell(found, f"is now {given}" if changed else f"was {given} before", changed, as_json=as_json)
+    said = (f"is now {given}", f"was {given} before")
+    await _change(place, person, lambda access, me, who: access.grant(me, who, given), said, as_json=as_json)
 
 
 @command(group)
@@ -115,31 +108,16 @@ async def take(
     as_json: JsonOption = False,
 ) -> None:
     """Take a role from a person: exactly the one that was given, with its workflow and tenant."""
-    from roadworthy.cli.project import records
-
     taken = _grant(role, workflow, tenant)
-    async with records(place) as app:
-        me = _me()
-        found = await app.access.person(me, person)
-        changed = await app.access.take(me, found.id, taken)
-    _tell(found, f"is no longer {taken}" if changed else f"was not {taken}", changed, as_json=as_json)
+    said = (f"is no longer {taken}", f"was not {taken}")
+    await _change(place, person, lambda access, me, who: access.take(me, who, taken), said, as_json=as_json)
 
 
 @command(group)
 async def unbind(place: Place, person: Somebody, as_json: JsonOption = False) -> None:
     """Let a person be known by their email address again, when their provider gave them another identity."""
-    from roadworthy.cli.project import records
-
-    async with records(place) as app:
-        me = _me()
-        found = await app.access.person(me, person)
-        changed = await app.access.unbind_person(me, found.id)
-    _tell(
-        found,
-        "is bound to no identity any more" if changed else "was bound to none",
-        changed,
-        as_json=as_json,
-    )
+    said = ("is bound to no identity any more", "was bound to none")
+    await _change(place, person, lambda access, me, who: access.unbind_person(me, who), said, as_json=as_json)
 
 
 @command(group)
@@ -265,10 +243,23 @@ def _grant(role: str, workflow: str | None, tenant: str | None) -> "Grant":
     return Grant(choice.one_of(Role, role, "ROLE"), workflow or "", tenant)
 
 
-def _tell(person: "Person", what: str, changed: bool, *, as_json: bool) -> None:
+async def _change(
+    place: Place,
+    person: str,
+    change: "Callable[[Access, Principal, str], Awaitable[bool]]",
+    said: tuple[str, str],
+    *,
+    as_json: bool,
+) -> None:
+    """Change what a person may do, and tell it; `said` is what to say then, and what if it was so before."""
     from roadworthy.cli import terminal
+    from roadworthy.cli.project import records
 
+    async with records(place) as app:
+        me = _me()
+        found = await app.access.person(me, person)
+        changed = await change(app.access, me, found.id)
     if as_json:
-        terminal.print_json({"id": person.id, "changed": changed})
+        terminal.print_json({"id": found.id, "changed": changed})
     else:
-        terminal.say(f"{terminal.clean(person.name)} {terminal.clean(what)}.")
+        terminal.say(f"{terminal.clean(found.name)} {terminal.clean(said[0] if changed else said[1])}.")
