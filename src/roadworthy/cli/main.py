@@ -36,6 +36,7 @@ from roadworthy.cli import (
     schedules,
     serve,
     terminal,
+    verdicts,
     worker,
     workers,
 )
@@ -75,6 +76,7 @@ run.add_to(app)
 app.add_typer(runs.group, name="runs")
 app.add_typer(batch.group, name="batch")
 app.add_typer(reviews.group, name="reviews")
+verdicts.add_to(reviews.group)
 app.add_typer(access.group, name="access")
 app.add_typer(access.keys, name="keys")
 app.add_typer(audit.group, name="audit")
