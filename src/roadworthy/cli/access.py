@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from roadworthy.access import Access, Grant, Person, Principal
+    from roadworthy.app import App
 
 group = typer.Typer(help="Say who may do what: people and their roles.", no_args_is_help=True)
 keys = typer.Typer(help="Make and revoke the keys of programs.", no_args_is_help=True)
