@@ -14,6 +14,7 @@ _WIDTH, _HEIGHT = 560, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 8, 10, 24
 _GRID_LINES = 4
 _LABELS = 7
+_NOTHING = 1e-12
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 Value = float | None
 Format = Callable[[float], str]
@@ -87,7 +88,7 @@ def span(start: float, end: float, *, tone: str = "") -> Markup:
 
 def _round_up(highest: float) -> float:
     """The end of the axis: the next round number, so that grid lines stand at round ones."""
-    if highest <= 0:
+    if highest < _NOTHING:
         return 1.0
     unit = 10 ** math.floor(math.log10(highest / _GRID_LINES))
     return next(
