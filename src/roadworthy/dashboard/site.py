@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from roadworthy.dashboard.pages import runs
+from roadworthy.dashboard.pages import run, runs
 from roadworthy.dashboard.rendering import Renderer
 from roadworthy.dashboard.static_files import StaticFiles
 from roadworthy.service import Parts
@@ -14,4 +14,4 @@ def routers(parts: Parts) -> Sequence[APIRouter]:
     """The routes of all pages, of their style sheet and their modules."""
     static = StaticFiles()
     renderer = Renderer(parts.app, static)
-    return [static.router(), *(page.router(renderer) for page in (runs,))]
+    return [static.router(), *(page.router(renderer) for page in (runs, run))]

@@ -1,8 +1,10 @@
 """A desk that answers tickets: what the tests of the dashboard look at."""
 
+from collections import Counter
+
 from pydantic import BaseModel
 
-from roadworthy import App, Decision
+from roadworthy import App, Decision, Retry
 
 app = App.load(__file__)
 TERMS = [
@@ -42,6 +44,19 @@ async def look_up(ticket: str) -> str:
     return f"order of {ticket}"
 
 
+_pulled: Counter[str] = Counter()
+
+
+@app.step(retry=Retry(attempts=3, initial_seconds=0.02))
+async def open_shelf(ticket: str) -> str:
+    """Open the shelf of an order; one that is stuck gives way in the end."""
+    _pulled[ticket] += 1
+    if "stuck" in ticket and _pulled[ticket] % 3:
+        message = f"The shelf of {ticket} is stuck"
+        raise OSError(message)
+    return f"shelf of {ticket}"
+
+
 @app.action(irreversible=True)
 async def send(decision: Decision[Reply], *, key: str = "") -> None:
     """Send it."""
@@ -65,6 +80,20 @@ async def refund(ticket: str) -> str:
     decision = await app.decide(answer, evidence=TERMS, edge_case="refund above 250")
     await send(decision)
     return decision.value.text
+
+
+@app.workflow
+async def sort_ticket(ticket: str) -> str:
+    """Find the order of one ticket, and say what it is about."""
+    await look_up(ticket)
+    await open_shelf(ticket)
+    return (await classify(ticket=ticket)).value.kind
+
+
+@app.workflow
+async def sort_mail(tickets: list[str]) -> list[str]:
+    """Sort a morning's mail, each ticket in a run of its own."""
+    return [str(one) for one in await app.map(sort_ticket, tickets, on_error="collect")]
 
 
 @app.workflow

@@ -2,6 +2,7 @@
 //
 //   <section data-live="run review" data-block="rows" data-hold>   topics ("run:run_01…" for one thing), Jinja block
 //
+// A link with data-swap in a region changes the address and fetches the region again, in place of the page.
 // With data-hold a region stands still while the pointer or the keyboard is on it, and says how much is new.
 // The stream is closed while nobody sees the page: browsers give one host few connections.
 import { morph } from "./morph.js";
@@ -61,14 +62,16 @@ export async function refresh(region) {
   if (region.busy) return;
   region.busy = true;
   const count = region.changed.size;
+  const address = location.href;
   try {
-    const answer = await fetch(location.href, { headers: { "X-Fragment": region.place.dataset.block } });
+    const answer = await fetch(address, { headers: { "X-Fragment": region.place.dataset.block } });
     if (answer.status === 401) {
       tell("lost", "Signed out");
       return;
     }
     if (!answer.ok) throw new Error(String(answer.status));
     const text = await answer.text();
+    if (address !== location.href) return; // somebody went on in the meantime: that is fetched next
     if (region.changed.size === count) region.changed.clear();
     region.place.querySelector(":scope > .held")?.remove();
     morph(region.place, text);
@@ -98,10 +101,11 @@ function open() {
     source.addEventListener(`${topic}.changed`, (event) => note(topic, JSON.parse(event.data).id));
   }
   source.addEventListener("reload", () => regions.forEach(refresh));
-  source.addEventListener("closing", () => {
+  source.addEventListener("closing", (event) => {
     close();
-    tell("off", "Not live");
-    if (document.body.dataset.events === "/v1/events") again();
+    const ended = JSON.parse(event.data).reason === "the run has ended"; // then there is nothing to come
+    tell("off", ended ? "Ended" : "Not live");
+    if (!ended) again();
   });
   source.onerror = () => {
     close();
@@ -130,4 +134,29 @@ document.addEventListener("visibilitychange", () => {
     open();
   }
 });
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[data-swap]");
+  const region = link && regions.find(({ place }) => place.contains(link));
+  if (!region || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  history.pushState(null, "", link.href);
+  swap(region);
+});
+let shown = location.pathname + location.search;
+addEventListener("popstate", () => {
+  if (shown !== location.pathname + location.search) regions.forEach(swap);
+});
+
+async function swap(region) {
+  const address = location.href;
+  shown = location.pathname + location.search;
+  region.changed.add("address");
+  await refresh(region);
+  if (region.changed.size && !region.busy && sign.dataset.state === "lost") location.assign(address);
+}
+
+for (const place of document.querySelectorAll("[data-scroll]")) {
+  place.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+}
 open();
