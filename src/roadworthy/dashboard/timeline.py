@@ -125,13 +125,14 @@ def drawn(
     )
     gaps = list(axis.gaps)
     rows: list[Row] = []
-    for group in _by_position(steps):
-        *older, chosen = group
+    groups = _by_position(steps)
+    begins = [group[-1].started_at for group in groups]
+    for (*older, chosen), following in zip(groups, [*begins[1:], now_ms], strict=True):
         waited = 0
         while gaps and chosen.started_at >= gaps[0][1]:
             start, end = gaps.pop(0)
             waited += end - start
-        below = [one for one in children if _started(chosen, one, now_ms)]
+        below = [one for one in children if _started(chosen, one, following)]
         rows.append(_row(chosen, axis, tries, now_ms, waited, below, older))
     ticks: list[float] = []
     if not axis.gaps and axis.last > axis.first:
@@ -166,18 +167,18 @@ def _row(
     )
 
 
-def _by_position(steps: Sequence[Step]) -> Iterable[list[Step]]:
+def _by_position(steps: Sequence[Step]) -> list[list[Step]]:
     """The steps of each place: those set aside first, the one that counts last."""
     groups: dict[int, list[Step]] = {}
     for step in steps:
         groups.setdefault(step.position, []).append(step)
-    return (sorted(group, key=lambda one: (one.rewound == 0, one.rewound)) for group in groups.values())
+    return [sorted(group, key=lambda one: (one.rewound == 0, one.rewound)) for group in groups.values()]
 
 
-def _started(step: Step, child: Run, now_ms: int) -> bool:
-    """Whether this step started that run: it did so in its own transaction."""
+def _started(step: Step, child: Run, following: int) -> bool:
+    """Whether this step started that run: it did so before the next step began."""
     is_it = step.name == f"start {child.workflow}" and not step.rewound
-    return is_it and step.started_at <= child.created_at <= _end(step, now_ms)
+    return is_it and step.started_at <= child.created_at <= following
 
 
 def _end(step: Step, now_ms: int) -> int:

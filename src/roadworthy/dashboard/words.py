@@ -1,6 +1,7 @@
 """Values as people read them on a page. Times are milliseconds since 1970, money is micro-dollars."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ _CENTS_FROM_MICRO = 100 * _MICRO
 """From so much on a cost is shown in whole cents."""
 _SMALL_SECONDS = 10
 _SHORT_ID = 12
+_REVIEW = re.compile(r"review:review_[0-9a-f]+$")
 
 
 def ago(time_ms: int, now_ms: int) -> str:
@@ -94,6 +96,11 @@ def short_id(whole: str) -> str:
     return f"{kind}_…{rest[-_SHORT_ID:]}" if kind and len(rest) > _SHORT_ID else whole
 
 
+def step_name(name: str) -> str:
+    """A step's name without the id of the review that it waits for."""
+    return _REVIEW.sub("the review", name)
+
+
 def pretty(value: Json) -> str:
     """A JSON value on several lines; a text as it is."""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
@@ -115,6 +122,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "bounded": bounded,
     "plural": plural,
     "short_id": short_id,
+    "step_name": step_name,
     "pretty": pretty,
     "attributes": attributes,
 }

@@ -88,8 +88,6 @@ class Page:
     """In words; empty when it does not wait."""
     signal: str
     """The name of the signal that it waits for, which anybody may send."""
-    seconds: float | None
-    """Since its start, as long as it goes on."""
     actions: Sequence[str]
     """What can be done with it now, by whoever looks."""
     most: int = queries.PAGE
@@ -269,7 +267,6 @@ def _page(
         if last.kind is StepKind.WAIT and last.name.startswith(_WAITS):
             waits_for = _SIGNAL + last.name.removeprefix(_WAITS)
     signal = waits_for.removeprefix(_SIGNAL) if waits_for.startswith(_SIGNAL) else ""
-    going_on = run.started_at is not None and run.finished_at is None
     return Page(
         run=run,
         timeline=drawn(steps.steps, steps.tries, beside.children, now_ms),
@@ -282,7 +279,6 @@ def _page(
         tokens=sum(one.tokens for one in beside.prompts),
         waits_for=_in_words(waits_for),
         signal="" if signal.startswith(_REVIEW) else signal,
-        seconds=(now_ms - run.started_at) / 1000 if going_on and run.started_at else run.seconds,
         actions=_actions(visit, run, signal),
     )
 

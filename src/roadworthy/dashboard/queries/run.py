@@ -249,7 +249,7 @@ def _tries(tx: sa.Connection, run_id: str, rows: Sequence[Any]) -> dict[str, lis
         made.setdefault(row.step_id, []).append(
             Try(
                 row.step_id,
-                f"{row.reason} {row.model}",
+                f"{'asked' if row.reason == 'first' else row.reason}: {row.provider_model or row.model}",
                 row.status,
                 row.started_at,
                 row.finished_at or row.started_at,

@@ -49,16 +49,15 @@ def _asked(tx: sa.Connection, run_ids: Sequence[str]) -> dict[str, tuple[tuple[s
     query = (
         sa.select(
             calls.c.run_id,
-            calls.c.prompt_id,
             calls.c.prompt_version,
             sa.func.sum(calls.c.input_tokens + calls.c.output_tokens),
         )
         .where(calls.c.run_id.in_(run_ids))
-        .group_by(calls.c.run_id, calls.c.prompt_id, calls.c.prompt_version)
-        .order_by(calls.c.prompt_id, calls.c.prompt_version)
+        .group_by(calls.c.run_id, calls.c.prompt_version)
+        .order_by(calls.c.prompt_version)
     )
     made: dict[str, tuple[tuple[str, ...], int]] = {}
-    for run_id, prompt_id, version, tokens in tx.execute(query):
+    for run_id, version, tokens in tx.execute(query):
         names, sum_so_far = made.get(run_id, ((), 0))
-        made[run_id] = ((*names, f"{prompt_id} {version}"), sum_so_far + int(tokens))
+        made[run_id] = ((*names, version), sum_so_far + int(tokens))
     return made
