@@ -4,14 +4,16 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from roadworthy.dashboard.pages import run, runs
+from roadworthy.dashboard.pages import review, reviews, run, runs
 from roadworthy.dashboard.rendering import Renderer
 from roadworthy.dashboard.static_files import StaticFiles
 from roadworthy.service import Parts
+
+_PAGES = (runs, run, reviews, review)
 
 
 def routers(parts: Parts) -> Sequence[APIRouter]:
     """The routes of all pages, of their style sheet and their modules."""
     static = StaticFiles()
     renderer = Renderer(parts.app, static)
-    return [static.router(), *(page.router(renderer) for page in (runs, run))]
+    return [static.router(), *(page.router(renderer) for page in _PAGES)]

@@ -22,7 +22,8 @@ _CONTENT = ("question", "answer")
 _NAMES = ("roles", "escalate_to")
 
 _INSERT = insert_once(review_items, *(name for name in Item.__dataclass_fields__ if name != "answer"))
-_SMALL = tuple(review_items.c[name] for name in Item.__dataclass_fields__ if name not in _CONTENT)
+SMALL = tuple(review_items.c[name] for name in Item.__dataclass_fields__ if name not in _CONTENT)
+"""The columns of lists: all but question and answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ def get(tx: sa.Connection, review_id: str) -> Item:
         raise NotFound(
             f"There is no review {review_id!r}.", hint=meant or "List them: roadworthy reviews list"
         )
-    return _item(cast("Mapping[str, Any]", row))
+    return item_of(cast("Mapping[str, Any]", row))
 
 
 def find(
@@ -129,13 +130,13 @@ def find(
     `after` is the last id of the page before. Raises `NotFound` when there is no such item.
     """
     place = sa.tuple_(review_items.c.created_at, review_items.c.id)
-    query = sa.select(*_SMALL).where(*where.conditions()).limit(limit)
+    query = sa.select(*SMALL).where(*where.conditions()).limit(limit)
     if after is not None:
         last = sa.tuple_(sa.literal(get(tx, after).created_at), sa.literal(after))
         query = query.where(place < last if newest_first else place > last)
     order = (review_items.c.created_at, review_items.c.id)
     query = query.order_by(*(column.desc() for column in order) if newest_first else order)
-    return [_item(cast("Mapping[str, Any]", row)) for row in tx.execute(query).mappings()]
+    return [item_of(cast("Mapping[str, Any]", row)) for row in tx.execute(query).mappings()]
 
 
 def beginning_with(tx: sa.Connection, start: str, limit: int) -> list[str]:
@@ -212,7 +213,8 @@ def closed_already(item: Item) -> StateConflict:
     )
 
 
-def _item(row: Mapping[str, Any]) -> Item:
+def item_of(row: Mapping[str, Any]) -> Item:
+    """An item from its columns, all of them or the `SMALL` ones."""
     values = dict(row)
     values["kind"], values["status"] = Kind(values["kind"]), ItemStatus(values["status"])
     values |= {name: tuple(values[name].split()) for name in _NAMES}

@@ -12,6 +12,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -42,6 +43,15 @@ class Change:
     at_ms: int
     status: str = ""
     """Of a run."""
+
+
+class _Review(NamedTuple):
+    """What there is to tell of an open review: a difference in any of these."""
+
+    workflow: str
+    tenant: str
+    version: int
+    claimed_by: str | None
 
 
 class Listener:
@@ -97,7 +107,7 @@ class Changes:
         self._since_ms = 0
         self._known: dict[str, int] = {}
         self._progress: dict[str, tuple[object, ...]] = {}
-        self._reviews: dict[str, tuple[str, str]] | None = None
+        self._reviews: dict[str, _Review] | None = None
         self.closing = ""
         """Why everything ends."""
 
@@ -151,7 +161,7 @@ class Changes:
 
         def look(
             tx: sa.Connection,
-        ) -> tuple[list[Change], dict[str, tuple[object, ...]], dict[str, tuple[str, str]]]:
+        ) -> tuple[list[Change], dict[str, tuple[object, ...]], dict[str, _Review]]:
             return (
                 self._changed_runs(tx, since_ms - _OVERLAP_MS, _MOST_RUNS),
                 _progress(tx, watched),
@@ -178,13 +188,14 @@ class Changes:
         for listener in tuple(self._listeners):
             listener.hear(change)
 
-    def _tell_of_reviews(self, now: dict[str, tuple[str, str]], now_ms: int) -> None:
+    def _tell_of_reviews(self, now: dict[str, _Review], now_ms: int) -> None:
         before, self._reviews = self._reviews, now
         if before is None:
             return
-        for review_id in before.keys() ^ now.keys():
-            workflow, tenant = now.get(review_id) or before[review_id]
-            self._tell(Change("review", review_id, workflow, tenant, now_ms))
+        for review_id in before.keys() | now.keys():
+            if before.get(review_id) != now.get(review_id):
+                one = now.get(review_id) or before[review_id]
+                self._tell(Change("review", review_id, one.workflow, one.tenant, now_ms))
 
     def _changed_runs(self, tx: sa.Connection, since_ms: int, most: int) -> list[Change]:
         query = (
@@ -195,15 +206,18 @@ class Changes:
         )
         return [Change("run", *row) for row in tx.execute(query)]
 
-    def _open_reviews(self, tx: sa.Connection) -> dict[str, tuple[str, str]]:
+    def _open_reviews(self, tx: sa.Connection) -> dict[str, _Review]:
         query = (
-            sa.select(review_items.c.id, review_items.c.workflow, review_items.c.tenant)
+            sa.select(review_items.c.id, *(review_items.c[name] for name in _Review._fields))
             .where(review_items.c.status == sa.literal_column("'open'"))
             .where(review_items.c.environment == self._environment)
             .order_by(review_items.c.created_at.desc(), review_items.c.id.desc())
             .limit(_MOST_REVIEWS)
         )
-        return {row.id: (row.workflow, row.tenant) for row in tx.execute(query)}
+        return {
+            row.id: _Review(row.workflow, row.tenant, row.version, row.claimed_by)
+            for row in tx.execute(query)
+        }
 
 
 def _progress(tx: sa.Connection, run_ids: tuple[str, ...]) -> dict[str, tuple[object, ...]]:

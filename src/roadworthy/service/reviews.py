@@ -187,14 +187,14 @@ class Desk:
 
     async def reviewer(self, caller: Caller, review_id: str) -> Reviewer:
         """Who decides, with the roles that they have for this item. Raises `NotFound`, `Forbidden`."""
-        return _as_reviewer(caller, await self.get(caller, review_id))
+        return as_reviewer(caller, await self.get(caller, review_id))
 
     async def detail(self, caller: Caller, item: Item) -> ReviewDetail:
         """Everything of an item that the caller may see."""
         where = {"workflow": item.workflow, "tenant": item.tenant}
         content = caller.may(Permission.RUNS_CONTENT, **where)
         shown = ReviewDetail.model_validate({**item.as_json(content=content), "content": content})
-        who = _as_reviewer(caller, item)
+        who = as_reviewer(caller, item)
         if content:
             said = await self._app.reviews.verdicts(item.id, who)
             shown.verdicts = [verdict_out(vote) for vote in said]
@@ -204,7 +204,8 @@ class Desk:
         return shown
 
 
-def _as_reviewer(caller: Caller, item: Item) -> Reviewer:
+def as_reviewer(caller: Caller, item: Item) -> Reviewer:
+    """Whoever asks, with the roles that they have where an item belongs."""
     principal = caller.principal
     roles = {grant.role.value for grant in principal.grants if grant.covers(item.workflow, item.tenant)}
     return Reviewer(principal.id, principal.name, frozenset(roles))

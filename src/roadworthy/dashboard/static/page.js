@@ -6,3 +6,4 @@ import "./forms.js";
 import "./select.js";
 import "./suggest.js";
 import "./live.js";
+import "./review.js";
