@@ -59,20 +59,21 @@ class Report:
         return shown, Others(left, self.total - sum_of(shown)) if left else None
 
 
-def costs(tx: sa.Connection, query: Query, most: int | None = None) -> Report:
+def costs(tx: sa.Connection, query: Query, most: int | None = None, *, exits_too: bool = True) -> Report:
     """What these calls cost, and what was saved on them.
 
-    With `most`, no more rows than that need be read; of the others, there is only what they come to.
+    With `most`, no more rows than that need be read; of the others, there is only what they come to. Without
+    `exits_too`, nothing is said of runs that made no call: what they saved takes a look at many runs.
     """
     one_state(tx)
     grouping, sums = Grouping(query), Sums()
-    cover, exits = coverage(tx, query, grouping.days), early_exits(tx, grouping)
+    cover, exits = coverage(tx, query, grouping.days), early_exits(tx, grouping) if exits_too else []
     if most is not None and is_worth_it(query):
         first = dearest(tx, grouping, cover, (key for key, _ in exits), most)
         _read(tx, grouping, cover, sums, first.condition)
         _add(sums, exits)
         rows = [row for row in sums.rows() if row.key in first.keys]
-        whole = costs(tx, replace(query, by=()))
+        whole = costs(tx, replace(query, by=()), exits_too=exits_too)
         return Report(query, _in_order(rows, query), whole.total, whole.early_exits, first.groups)
     _read(tx, grouping, cover, sums)
     _add(sums, exits)

@@ -43,6 +43,7 @@ class Parts:
     app: "App"
     streams: Streams
     authentication: Authentication
+    health: health.Health
 
 
 More = Callable[[Parts], Sequence[APIRouter]]
@@ -71,7 +72,7 @@ class Service(Frame):
             feedback.pages(app),
             health.router(self.health),
             metrics.router(app, self.metrics, self.streams),
-            *more(Parts(app, self.streams, self.authentication)),
+            *more(Parts(app, self.streams, self.authentication, self.health)),
             sign_in.router(app),
             openid.router(app),
             openapi.router(self.api, public=settings.public_openapi),

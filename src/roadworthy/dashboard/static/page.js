@@ -5,5 +5,6 @@ import "./keys.js";
 import "./forms.js";
 import "./select.js";
 import "./suggest.js";
+import "./copy.js";
 import "./live.js";
 import "./review.js";
