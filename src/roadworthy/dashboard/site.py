@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from roadworthy.dashboard.pages import overview, review, reviews, run, runs
+from roadworthy.dashboard.pages import costs, overview, review, reviews, run, runs
 from roadworthy.dashboard.rendering import Renderer
 from roadworthy.dashboard.static_files import StaticFiles
 from roadworthy.service import Parts
 
-_PAGES = (overview, runs, run, reviews, review)
+_PAGES = (overview, runs, run, reviews, review, costs)
 
 
 def routers(parts: Parts) -> Sequence[APIRouter]:

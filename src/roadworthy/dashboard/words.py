@@ -14,6 +14,7 @@ _UNITS = ((_DAY_MS, "d"), (_HOUR_MS, "h"), (_MINUTE_MS, "min"), (_SECOND_MS, "s"
 _MICRO = 1_000_000
 _CENTS_FROM_MICRO = 100 * _MICRO
 """From so much on a cost is shown in whole cents."""
+_WHOLE_FROM_USD = 100
 _SMALL_SECONDS = 10
 _SHORT_ID = 12
 _REVIEW = re.compile(r"review:review_[0-9a-f]+$")
@@ -66,6 +67,13 @@ def usd(micro_usd: int | None, *, known: bool = True) -> str:
     if 0 < abs(micro_usd) < 100:  # noqa: PLR2004 - less than the four figures show
         return f"${micro_usd / _MICRO:.6f}"
     return f"${micro_usd / _MICRO:,.{2 if abs(micro_usd) >= _CENTS_FROM_MICRO or not micro_usd else 4}f}"
+
+
+def dollars(amount_usd: float | None) -> str:
+    """A cost as it fits beside an axis: whole dollars from a hundred on; nothing for None."""
+    if amount_usd is None:
+        return ""
+    return f"${amount_usd:,.0f}" if amount_usd >= _WHOLE_FROM_USD else usd(round(amount_usd * _MICRO))
 
 
 def number(value: float | None) -> str:

@@ -65,6 +65,14 @@ class Figures:
         return from_micro_usd(self.cost_micro_usd)
 
     @property
+    def saved_micro_usd(self) -> int:
+        """In every way, as far as it is known."""
+        return (
+            self.saved_by_cache_micro_usd + self.saved_by_prefix_micro_usd + self.saved_by_batch_micro_usd
+            + self.saved_by_rules_micro_usd + self.saved_by_exits_micro_usd
+        )  # fmt: skip
+
+    @property
     def cost_per_answer_usd(self) -> Decimal | None:
         """What one answered call cost, failed ones included; None without an answer or a known price."""
         if not self.answered or (self.unknown_prices and not self.cost_micro_usd):

@@ -16,7 +16,7 @@ from roadworthy.dashboard import charts
 from roadworthy.dashboard.queries.costs import DAY_MS, Asked, Ledger, date_of, day_of, together
 from roadworthy.dashboard.queries.overview import verdicts
 from roadworthy.dashboard.visit import Visit
-from roadworthy.dashboard.words import duration, plural, share, usd
+from roadworthy.dashboard.words import dollars, duration, plural, share
 from roadworthy.monitoring import Dimension, Figures, Latency
 from roadworthy.monitoring.expectation import Expectation
 from roadworthy.monitoring.history import DAYS as HISTORY_DAYS
@@ -87,12 +87,13 @@ def _per_request(days: Sequence[date], spent: Mapping[date, Figures]) -> tuple[C
     )
     note = "over 7 days"
     if this_week is not None and before:
-        change = this_week / before - 1
-        note = f"{'up' if change >= 0 else 'down'} {share(abs(change), 0)} on the week before"
+        change = round(this_week / before - 1, 2)
+        note = f"{'up' if change > 0 else 'down'} {share(abs(change), 0)} on the week before"
+        note = note if change else "as in the week before"
     title, address = "Cost per request", "/costs?by=prompt&period=7d"
-    card = Card(title, _usd(this_week) or "no answer yet", note, address, charts.sparkline(title, each))
+    card = Card(title, dollars(this_week) or "no answer yet", note, address, charts.sparkline(title, each))
     series = [charts.Series("US dollars per answered call", each)]
-    return card, _chart(f"{title}, USD", [], days, series, _usd, address)
+    return card, _chart(f"{title}, USD", [], days, series, dollars, address)
 
 
 def _cost_each(figures: Sequence[Figures]) -> float | None:
@@ -107,16 +108,18 @@ def _month(visit: Visit, today: date, spent: Mapping[date, Figures]) -> tuple[Ca
     sums: list[float] = []
     for day in days[: today.day]:
         sums.append((sums[-1] if sums else 0.0) + spent.get(day, Figures()).cost_micro_usd / _MICRO)
-    cap, so_far = _cap_usd(visit), sums[-1]
-    expected = _expected_usd(visit, today, spent, so_far)
+    cap, so_far = _capdollars(visit), sums[-1]
+    expected = _expecteddollars(visit, today, spent, so_far)
     left = len(days) - today.day
     series = [charts.Series("spent", [*sums, *[None] * left], filled=True)]
     if expected is not None and left:
         ahead = [so_far + (expected - so_far) * number / left for number in range(left + 1)]
         series.append(charts.Series("expected", [*[None] * (today.day - 1), *ahead]))
     is_unknown = any(spent.get(day, Figures()).unknown_prices for day in days[: today.day])
-    value = _usd(so_far) + (" + ?" if is_unknown else "") + (f" of {_usd(cap)}" if cap is not None else "")
-    note = "no whole day yet to go by" if expected is None else f"on track for {_usd(expected)}"
+    value = (
+        dollars(so_far) + (" + ?" if is_unknown else "") + (f" of {dollars(cap)}" if cap is not None else "")
+    )
+    note = "no whole day yet to go by" if expected is None else f"on track for {dollars(expected)}"
     if cap is not None and expected is not None and expected > cap:
         note += ", more than the cap"
     address = "/costs?by=day&period=month"
@@ -126,10 +129,10 @@ def _month(visit: Visit, today: date, spent: Mapping[date, Figures]) -> tuple[Ca
     card = Card("Spend this month", value, note, address, charts.sparkline("Spending by day", daily))
     names = [one.name for one in series]
     title = "Spend against cap, USD" if cap is not None else "Spend this month, USD"
-    return card, _chart(title, names, days, series, _usd, address, cap=cap)
+    return card, _chart(title, names, days, series, dollars, address, cap=cap)
 
 
-def _cap_usd(visit: Visit) -> float | None:
+def _capdollars(visit: Visit) -> float | None:
     """The least that the environment may spend in a month; only for whoever sees all of it."""
     if not visit.may(Permission.COSTS_READ):
         return None
@@ -144,7 +147,7 @@ def _cap_usd(visit: Visit) -> float | None:
     return min(limits) / _MICRO if limits else None
 
 
-def _expected_usd(visit: Visit, today: date, spent: Mapping[date, Figures], so_far: float) -> float | None:
+def _expecteddollars(visit: Visit, today: date, spent: Mapping[date, Figures], so_far: float) -> float | None:
     """What the month will have cost at its end, from days like those to come; None without a whole day."""
     first = min((day for day, its in spent.items() if its.calls), default=today)
     seen = {day: spent.get(day, Figures()).cost_micro_usd for day in _between(first, today)}
@@ -213,10 +216,6 @@ def _chart(
 ) -> Chart:
     places = [f"{day:%b} {day.day}" for day in days]
     return Chart(title, names, charts.lines(f"{title}, by day", places, series, form=form, cap=cap), address)
-
-
-def _usd(amount_usd: float | None) -> str:
-    return "" if amount_usd is None else usd(round(amount_usd * _MICRO))
 
 
 def _seconds(value: float) -> str:

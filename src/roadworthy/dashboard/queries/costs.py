@@ -1,12 +1,13 @@
-"""What costs come to, by whatever tells them apart: the days before today are kept, today is read each time.
+"""What costs come to, by whatever tells them apart; kept, so that a page waits for it seldom.
 
 A month of a busy project is a million calls. What they came to until last midnight changes seldom (a call
-that is written late), so it is kept for some minutes; so are early exits. Days are those of UTC.
+that is written late), so it is kept for ten minutes, as are early exits and forecasts; today is kept for
+fifteen seconds. Days are those of UTC.
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from roadworthy.workflows import RunStatus
 
 DAY_MS = 86_400_000
 _KEPT_SECONDS = 600.0
+_TODAY_SECONDS = 15.0
 _MOST_KEPT = 64
 _NEWEST_RUNS = 20_000
 
@@ -54,41 +56,54 @@ class Ledger:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._figures = Kept[Mapping[Key, Figures]](app.clock, seconds=_KEPT_SECONDS, most=_MOST_KEPT)
-        self._latencies = Kept[Mapping[Key, Latency]](app.clock, seconds=_KEPT_SECONDS, most=_MOST_KEPT)
+        figures, times = Kept[Mapping[Key, Figures]], Kept[Mapping[Key, Latency]]
+        self._figures = figures(app.clock, seconds=_TODAY_SECONDS, most=_MOST_KEPT)
+        self._figures_before = figures(app.clock, seconds=_KEPT_SECONDS, most=_MOST_KEPT)
+        self._latencies = times(app.clock, seconds=_TODAY_SECONDS, most=_MOST_KEPT)
+        self._latencies_before = times(app.clock, seconds=_KEPT_SECONDS, most=_MOST_KEPT)
         self._paces = Kept[Sequence[Pace]](app.clock, seconds=_KEPT_SECONDS, most=1)
 
-    async def figures(self, visit: Visit, asked: Asked, *, exits_too: bool = True) -> dict[Key, Figures]:
+    async def figures(self, visit: Visit, asked: Asked, *, exits_too: bool = True) -> Mapping[Key, Figures]:
         """What calls come to, by key; with `exits_too`, also runs that ended before any call."""
-        environment, now_ms = self._app.settings.environment, self._app.clock.now_ms()
-        today_ms = max(asked.since_ms, day_of(now_ms))
+        environment = self._app.settings.environment
 
-        async def before() -> Mapping[Key, Figures]:
-            return await visit.read(lambda tx: _before(tx, asked, environment, today_ms, now_ms, exits_too))
+        async def read() -> Mapping[Key, Figures]:
+            now_ms = self._app.clock.now_ms()
+            today_ms = max(asked.since_ms, day_of(now_ms))
+            today = asked.query(environment, today_ms, now_ms + 1)
 
-        today = asked.query(environment, today_ms, now_ms + 1)
-        found = dict(await self._figures.get((asked, today_ms, exits_too), before))
-        report = await visit.read(lambda tx: costs(tx, today, exits_too=False))
-        for row in report.rows:
-            found[row.key] = found.get(row.key, Figures()) + row.figures
-        return found
+            async def before() -> Mapping[Key, Figures]:
+                return await visit.read(lambda tx: _before(tx, asked, today, exits_too=exits_too))
 
-    async def latencies(self, visit: Visit, asked: Asked) -> dict[Key, Latency]:
+            found = dict(await self._figures_before.get((asked, today_ms, exits_too), before))
+            report = await visit.read(lambda tx: costs(tx, today, exits_too=False))
+            for row in report.rows:
+                found[row.key] = found.get(row.key, Figures()) + row.figures
+            return found
+
+        return await self._figures.get((asked, exits_too), read)
+
+    async def latencies(self, visit: Visit, asked: Asked) -> Mapping[Key, Latency]:
         """How long answered calls took, by key."""
-        environment, now_ms = self._app.settings.environment, self._app.clock.now_ms()
-        today_ms = max(asked.since_ms, day_of(now_ms))
+        environment = self._app.settings.environment
 
-        async def before() -> Mapping[Key, Latency]:
-            if today_ms == asked.since_ms:
-                return {}
-            query = asked.query(environment, asked.since_ms, today_ms)
-            return await visit.read(lambda tx: latencies(tx, query))
+        async def read() -> Mapping[Key, Latency]:
+            now_ms = self._app.clock.now_ms()
+            today_ms = max(asked.since_ms, day_of(now_ms))
 
-        today = asked.query(environment, today_ms, now_ms + 1)
-        found = dict(await self._latencies.get((asked, today_ms), before))
-        for key, latency in (await visit.read(lambda tx: latencies(tx, today))).items():
-            found[key] = together([latency, *([found[key]] if key in found else [])])
-        return found
+            async def before() -> Mapping[Key, Latency]:
+                if today_ms == asked.since_ms:
+                    return {}
+                query = asked.query(environment, asked.since_ms, today_ms)
+                return await visit.read(lambda tx: latencies(tx, query))
+
+            today = asked.query(environment, today_ms, now_ms + 1)
+            found = dict(await self._latencies_before.get((asked, today_ms), before))
+            for key, latency in (await visit.read(lambda tx: latencies(tx, today))).items():
+                found[key] = together([latency, *([found[key]] if key in found else [])])
+            return found
+
+        return await self._latencies.get(asked, read)
 
     async def paces(self, visit: Visit) -> Sequence[Pace]:
         """Where the budgets of the environment are heading; as it was some minutes ago at most."""
@@ -100,13 +115,11 @@ class Ledger:
         return await self._paces.get(day_of(now_ms), read)
 
 
-def _before(
-    tx: sa.Connection, asked: Asked, environment: str, today_ms: int, now_ms: int, exits_too: bool
-) -> Mapping[Key, Figures]:
+def _before(tx: sa.Connection, asked: Asked, today: Query, *, exits_too: bool) -> Mapping[Key, Figures]:
     """What there was before today, and early exits up to now."""
-    whole = costs(tx, asked.query(environment, asked.since_ms, now_ms + 1), exits_too=exits_too)
+    whole = costs(tx, replace(today, since_ms=asked.since_ms), exits_too=exits_too)
     found = {row.key: row.figures for row in whole.rows}
-    for row in costs(tx, asked.query(environment, today_ms, now_ms + 1), exits_too=False).rows:
+    for row in costs(tx, today, exits_too=False).rows:
         found[row.key] = found[row.key] - row.figures
     return found
 
