@@ -59,10 +59,13 @@ class Keys(Desk):
         *,
         grants: tuple[Grant, ...] = (Grant(Role.SERVICE),),
         days: float | None = None,
+        key_id: str | None = None,
     ) -> tuple[AccessKey, str]:
         """Make a key; returns it and its secret, which nobody can be shown again.
 
-        It expires after `days`; `access.key_days` when None. Raises `InvalidInput`, `Forbidden`.
+        It expires after `days`; `access.key_days` when None. Whoever may ask twice for the same key gives its
+        `key_id`, which they made before: the second time raises `StateConflict`.
+        Raises `InvalidInput`, `Forbidden`.
         """
         for grant in grants:
             if grant.role not in KEY_ROLES:
@@ -80,7 +83,7 @@ class Keys(Desk):
             raise InvalidInput(f"A key lasts more than 0 and at most {most} days (access.max_key_days).")
         now_ms, secret = self._office.clock.now_ms(), secrets.make(SecretKind.KEY)
         key = AccessKey(
-            id=self._office.ids.new("key"),
+            id=key_id or self._office.ids.new("key"),
             name=checked_name(name),
             hint=secrets.hint(secret),
             created_by=by.id,

@@ -71,6 +71,41 @@ class People(Desk):
 
         return await self._office.database.write(disable)
 
+    async def enable_person(self, by: Principal, person_id: str) -> bool:
+        """Let a person who was disabled sign in again, with the roles they had; False when they may already.
+
+        Raises `NotFound`, `Forbidden`.
+        """
+        manage_everything(by)
+        note = self._office.record("person.enabled", person_id, by=by)
+
+        def enable(tx: sa.Connection) -> bool:
+            store.lock(tx)
+            store.person(tx, person_id)
+            changed = store.enable(tx, person_id)
+            if changed:
+                note(tx)
+            return changed
+
+        return await self._office.database.write(enable)
+
+    async def end_sessions(self, by: Principal, person_id: str) -> int:
+        """End a person's sessions and unused links; returns how many sessions went on.
+
+        Raises `NotFound`, `Forbidden`.
+        """
+        manage_everything(by)
+        now_ms = self._office.clock.now_ms()
+        note = self._office.record("sessions.ended", person_id, by=by)
+
+        def end(tx: sa.Connection) -> int:
+            store.person(tx, person_id)
+            ended = session_store.end_all_of(tx, person_id, now_ms)
+            note(tx)
+            return ended
+
+        return await self._office.database.write(end)
+
     async def unbind_person(self, by: Principal, person_id: str) -> bool:
         """Let a person be known by their address again, not by an identity; False when they are already.
 

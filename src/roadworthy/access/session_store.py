@@ -57,6 +57,13 @@ def add_link(tx: sa.Connection, digest: str, person_id: str, now_ms: int, expire
     _ADD_LINK.run(tx, hash=digest, person_id=person_id, expires_at=expires_at)
 
 
+def last_link(tx: sa.Connection, person_id: str, *, but: str = "") -> int:
+    """Until when a person's newest link holds, or held; 0 without any. `but` does not count."""
+    its = sign_in_links.c
+    newest = sa.select(sa.func.max(its.expires_at)).where(its.person_id == person_id, its.hash != but)
+    return tx.execute(newest).scalar() or 0
+
+
 def person_of_link(tx: sa.Connection, digest: str) -> Principal | None:
     """Whose link it is, used or not; without grants, for it is not known yet whether it still holds."""
     query = sa.select(people.c.id, people.c.name).join(

@@ -19,7 +19,7 @@ from roadworthy.access.records import Link, Person, SignedIn
 from roadworthy.access.role import Role
 from roadworthy.access.secret import SecretKind
 from roadworthy.db.tables.access import sessions
-from roadworthy.errors import Forbidden, TooManySignIns, Unauthenticated
+from roadworthy.errors import Forbidden, StateConflict, TooManySignIns, Unauthenticated
 
 _WINDOW_SECONDS = 60
 _SEEN_EVERY_MS = 60_000
@@ -48,17 +48,30 @@ class SignIns(Desk):
         self._seen_every_ms = min(_SEEN_EVERY_MS, self._idle_ms // 4)
         self._tidied: float | None = None
 
-    async def link(self, by: Principal, person_id: str) -> Link:
+    async def last_link(self, by: Principal, person_id: str) -> int:
+        """Until when the newest link of a person holds, or held; 0 without any. Raises `Forbidden`."""
+        manage_everything(by)
+        return await self._office.database.read(lambda tx: session_store.last_link(tx, person_id))
+
+    async def link(self, by: Principal, person_id: str, *, last: int | None = None) -> Link:
         """A link that signs this person in, once; earlier ones are good for nothing any more.
 
-        Raises `NotFound`, `Forbidden`.
+        Whoever may ask twice for the same link gives what `last_link` said before: the second time raises
+        `StateConflict`. Raises `NotFound`, `Forbidden`.
         """
         manage_everything(by)
         link = self._new_link(person_id)
+        digest = secrets.fingerprint(link.secret)
         note = self._office.record("link.made", person_id, by=by)
 
         def make(tx: sa.Connection) -> None:
+            store.lock(tx)
             store.person(tx, person_id)
+            if last is not None and session_store.last_link(tx, person_id, but=digest) != last:
+                raise StateConflict(
+                    "A link was made for this person in the meantime, and it is shown once only.",
+                    hint="If nobody has it, load the person's page again and make another.",
+                )
             self._add_link(tx, link)
             note(tx)
 

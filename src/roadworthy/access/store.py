@@ -13,7 +13,7 @@ from roadworthy.access.records import AccessKey, Person, Status
 from roadworthy.access.role import Role
 from roadworthy.db import insert_once
 from roadworthy.db.tables.access import access_keys, grants, people
-from roadworthy.errors import ConflictError, NotFound
+from roadworthy.errors import ConflictError, NotFound, StateConflict
 
 _POSTGRES_LOCK = 0x726F_6B65  # who changes owners, one at a time; any constant of our own will do
 _PERSON = ("id", "name", "email", "status", "oidc_issuer", "created_at", "last_seen_at")
@@ -77,8 +77,17 @@ def owner_was_here(tx: sa.Connection) -> bool:
 
 def disable(tx: sa.Connection, person_id: str) -> bool:
     """Let a person do nothing any more; False when that is so already."""
-    active = (people.c.id == person_id) & (people.c.status == Status.ACTIVE.value)
-    return bool(tx.execute(sa.update(people).where(active).values(status=Status.DISABLED.value)).rowcount)
+    return _move(tx, person_id, Status.ACTIVE, Status.DISABLED)
+
+
+def enable(tx: sa.Connection, person_id: str) -> bool:
+    """Let a person sign in again; False when they may already."""
+    return _move(tx, person_id, Status.DISABLED, Status.ACTIVE)
+
+
+def _move(tx: sa.Connection, person_id: str, old: Status, new: Status) -> bool:
+    its = (people.c.id == person_id) & (people.c.status == old.value)
+    return bool(tx.execute(sa.update(people).where(its).values(status=new.value)).rowcount)
 
 
 def give(tx: sa.Connection, subject: str, grant: Grant, now_ms: int) -> bool:
@@ -104,9 +113,14 @@ def grants_of(tx: sa.Connection, subjects: Iterable[str]) -> dict[str, tuple[Gra
 
 
 def add_key(tx: sa.Connection, key: AccessKey, digest: str) -> None:
-    """Store a key and its grants."""
+    """Store a key and its grants. Raises `StateConflict` when there is another key of this id."""
     values = {name: getattr(key, name) for name in _KEY if name not in ("revoked_at", "last_used_at")}
     _ADD_KEY.run(tx, hash=digest, **values)
+    if tx.execute(sa.select(access_keys.c.hash).where(access_keys.c.id == key.id)).scalar() != digest:
+        raise StateConflict(
+            "This key was made already, and its secret is shown once only.",
+            hint="If the secret was not kept, revoke that key and make another.",
+        )
     for grant in key.grants:
         give(tx, key.id, grant, key.created_at)
 

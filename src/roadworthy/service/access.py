@@ -147,6 +147,13 @@ def router(app: "App") -> APIRouter:
     async def revoke_key(caller: Manager, key_id: KeyId) -> Changed:
         return Changed(changed=await access.revoke_key(caller.principal, key_id))
 
+    _add_people(made, app)
+    return made
+
+
+def _add_people(made: APIRouter, app: "App") -> None:
+    access, manage = app.access, Permission.ACCESS_MANAGE
+
     @made.get("/v1/people", summary="List people", **route(manage))
     async def people(caller: Owner) -> PersonList:
         found = await access.people(caller.principal)
@@ -165,6 +172,14 @@ def router(app: "App") -> APIRouter:
     )
     async def disable(caller: Owner, person_id: PersonId) -> Changed:
         return Changed(changed=await access.disable_person(caller.principal, person_id))
+
+    @made.post(
+        "/v1/people/{person_id}/enable",
+        summary="Let a disabled person sign in again",
+        **route(manage, 404, body=True),
+    )
+    async def enable(caller: Owner, person_id: PersonId) -> Changed:
+        return Changed(changed=await access.enable_person(caller.principal, person_id))
 
     @made.post("/v1/people/{person_id}/grants", summary="Give a role", **route(manage, 404, body=True))
     async def grant(caller: Owner, person_id: PersonId, body: GrantModel) -> Changed:
@@ -186,5 +201,3 @@ def router(app: "App") -> APIRouter:
         one = await access.link(caller.principal, person_id)
         expires_at = datetime.fromtimestamp(one.expires_at / 1000).astimezone()
         return LinkOut(url=f"{app.address}/sign-in?token={one.secret}", expires_at=expires_at)
-
-    return made

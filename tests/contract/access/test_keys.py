@@ -10,7 +10,7 @@ from roadworthy.access import KEY_ROLES, Grant, Principal, PrincipalKind, Role
 from roadworthy.access import secret as secrets
 from roadworthy.access.secret import SecretKind
 from roadworthy.db.tables import metadata
-from roadworthy.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
+from roadworthy.errors import Forbidden, InvalidInput, NotFound, StateConflict, Unauthenticated
 
 DAY_SECONDS = 86_400
 
@@ -44,6 +44,18 @@ async def test_a_key_ends(desk, days):
     """No key lasts for ever, or longer than the settings let it."""
     with pytest.raises(InvalidInput):
         await desk.access.create_key(desk.root, "service", days=days)
+
+
+async def test_a_key_that_is_asked_for_twice_is_made_once(desk):
+    """The second time is told, and neither changes the first key nor gives it anything."""
+    key_id = f"key_{'0' * 32}"
+    key, secret = await desk.access.create_key(desk.root, "shop", key_id=key_id)
+    desk.noted.clear()
+    with pytest.raises(StateConflict):
+        await desk.access.create_key(desk.root, "shop", grants=(Grant(Role.OPERATOR),), key_id=key_id)
+    assert await desk.access.keys(desk.root) == [key]
+    assert (await desk.access.key(secret)).grants == frozenset(key.grants)
+    assert desk.noted == []
 
 
 async def test_a_key_that_is_wrong_expired_or_revoked_reads_the_same(desk):

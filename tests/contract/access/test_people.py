@@ -96,6 +96,20 @@ async def test_the_last_owner_remains(desk):
     assert await desk.access.take(desk.root, maria.id, owner)
 
 
+async def test_a_disabled_person_is_enabled_with_the_roles_they_had(desk):
+    """Once; what was granted was kept meanwhile."""
+    await desk.owner()
+    jo = await desk.access.add_person(desk.root, "Jo", grants=(Grant(Role.REVIEWER, "sort"),))
+    assert await desk.access.disable_person(desk.root, jo.id)
+    assert await desk.access.enable_person(desk.root, jo.id)
+    assert not await desk.access.enable_person(desk.root, jo.id)
+    assert await desk.access.person(desk.root, jo.id) == jo
+    assert [action for action, who, _ in desk.noted if who == jo.id][-2:] == [
+        "person.disabled",
+        "person.enabled",
+    ]
+
+
 async def test_two_owners_who_disable_each_other_at_once_leave_one(desk, fresh_database_url):
     """Whichever order the database chooses; the same for taking the role."""
     for change in ("disable_person", "take"):
@@ -131,6 +145,9 @@ async def test_only_an_owner_of_everything_manages_people(desk):
             desk.access.person(by, maria.id),
             desk.access.add_person(by, "New"),
             desk.access.disable_person(by, maria.id),
+            desk.access.enable_person(by, maria.id),
+            desk.access.end_sessions(by, maria.id),
+            desk.access.last_link(by, maria.id),
             desk.access.link(by, maria.id),
             desk.access.grant(by, maria.id, Grant(Role.OWNER)),
             desk.access.grant(by, maria.id, Grant(Role.VIEWER, "other")),

@@ -9,7 +9,7 @@ from roadworthy.access import Grant, PrincipalKind, Role
 from roadworthy.access import secret as secrets
 from roadworthy.access.secret import SecretKind
 from roadworthy.db import Database
-from roadworthy.errors import Forbidden, NotFound, TooManySignIns, Unauthenticated
+from roadworthy.errors import Forbidden, NotFound, StateConflict, TooManySignIns, Unauthenticated
 
 HOUR_SECONDS = 3_600
 
@@ -119,6 +119,29 @@ async def test_a_person_who_is_disabled_is_out_at_once(desk, maria):
     for secret in (link.secret, (await desk.access.link(desk.root, jo.id)).secret):
         with pytest.raises(Unauthenticated):
             await desk.access.sign_in(secret)
+
+
+async def test_somebody_ends_all_sessions_of_a_person(desk, maria):
+    """And the link that could begin another; how many went on is told, and it is noted."""
+    tokens = [(await signed_in(desk, maria)).token for _ in range(2)]
+    unused = await desk.access.link(desk.root, maria.id)
+    assert await desk.access.end_sessions(desk.root, maria.id) == 2
+    for token in tokens:
+        with pytest.raises(Unauthenticated):
+            await desk.access.session(token)
+    with pytest.raises(Unauthenticated):
+        await desk.access.sign_in(unused.secret)
+    assert ("sessions.ended", maria.id, "root") in desk.noted
+
+
+async def test_a_link_that_is_asked_for_twice_is_made_once(desk, maria):
+    """The second time is told, even in the same millisecond, and the first link still holds."""
+    last = await desk.access.last_link(desk.root, maria.id)
+    link = await desk.access.link(desk.root, maria.id, last=last)
+    with pytest.raises(StateConflict):
+        await desk.access.link(desk.root, maria.id, last=last)
+    await desk.access.sign_in(link.secret)
+    assert await desk.access.last_link(desk.root, maria.id) == link.expires_at
 
 
 async def test_what_is_taken_is_gone_at_the_next_request(desk, maria):

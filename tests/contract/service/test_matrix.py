@@ -17,6 +17,7 @@ EVERYWHERE = {
     "/v1/budgets",
     "/v1/people",
     "/v1/people/{person_id}/disable",
+    "/v1/people/{person_id}/enable",
     "/v1/people/{person_id}/grants",
     "/v1/people/{person_id}/grants/take",
     "/v1/people/{person_id}/link",
