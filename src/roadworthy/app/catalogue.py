@@ -29,6 +29,10 @@ class Catalogue:
         chosen = self.settings.prompts.get(prompt_id)
         return self.prompts.get(prompt_id).version(chosen.version if chosen else None)
 
+    def outputs(self, prompt_id: str) -> tuple[Output[Any], ...]:
+        """What the code checks a prompt's answers against; nothing for a prompt that it does not ask."""
+        return tuple(asked.output for asked in self._asked.get(prompt_id, ()))
+
     def routes_of(self, workflow: str) -> tuple[str, ...]:
         """The routes by which this workflow's calls go, for every prompt that the project asks.
 

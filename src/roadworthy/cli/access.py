@@ -88,9 +88,7 @@ async def disable(place: Place, person: Somebody, as_json: JsonOption = False) -
 async def enable(place: Place, person: Somebody, as_json: JsonOption = False) -> None:
     """Let a person who was disabled sign in again, with the roles they had."""
     said = ("may sign in again", "was not disabled")
-    await _change(
-        place, person, lambda access, me, who: access.enable_person(me, who), said, as_json=as_json
-    )
+    await _change(place, person, lambda access, me, who: access.enable_person(me, who), said, as_json=as_json)
 
 
 @command(group)

@@ -1,7 +1,7 @@
-"""A filter for runs as it is typed: `status:dead workflow:triage cost:>0.05 "refund"`.
+"""A filter as it is typed: `status:dead workflow:triage cost:>0.05 "refund"`. The fields are those of runs.
 
-Words without a name are looked for in ids, errors and reasons. What is not understood is told, and nothing
-is left out silently.
+Words without a name are looked for in ids, errors and reasons of runs. What is not understood is told, and
+nothing is left out silently.
 """
 
 import re
@@ -9,11 +9,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from typing import Generic, TypeVar
 
 from roadworthy.errors import InvalidInput, did_you_mean
 from roadworthy.records import to_micro_usd
 from roadworthy.workflows import Filter, RunStatus
 
+W = TypeVar("W")
 _WORD = re.compile(r'(?:(?P<name>[a-z]+):)?(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))')
 _SPAN = re.compile(r"(\d+)(min|h|d)")
 _SPAN_MS = {"min": 60_000, "h": 3_600_000, "d": 86_400_000}
@@ -22,30 +24,36 @@ _MOST = Decimal(10**9)
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class Field(Generic[W]):
     """What may be typed before a colon."""
 
     said: str
     """What it filters by, for people."""
-    take: Callable[[Filter, str, int], Filter]
+    take: Callable[[W, str, int], W]
     """The filter with this value; the last argument is now, in milliseconds."""
 
 
 def parse(text: str, now_ms: int) -> Filter:
-    """The filter that a text means. Raises `InvalidInput`."""
-    where, words = Filter(), list[str]()
+    """The filter for runs that a text means. Raises `InvalidInput`."""
+    where, words = parse_into(Filter(), FIELDS, text, now_ms)
+    return replace(where, text=words) if words else where
+
+
+def parse_into(where: W, fields: Mapping[str, Field[W]], text: str, now_ms: int) -> tuple[W, str]:
+    """A filter with what a text says, and the words without a name. Raises `InvalidInput`."""
+    words: list[str] = []
     for found in _WORD.finditer(text):
         value = found["quoted"] if found["quoted"] is not None else found["plain"]
         name = found["name"]
         if name is None:
             words.append(value)
-        elif name not in FIELDS:
-            raise InvalidInput(f"There is no filter {name!r}.", hint=did_you_mean(name, FIELDS))
+        elif name not in fields:
+            raise InvalidInput(f"There is no filter {name!r}.", hint=did_you_mean(name, fields))
         elif not value:
             raise InvalidInput(f"{name}: says nothing.")
         else:
-            where = FIELDS[name].take(where, value, now_ms)
-    return replace(where, text=" ".join(words)) if words else where
+            where = fields[name].take(where, value, now_ms)
+    return where, " ".join(words)
 
 
 def _status(where: Filter, value: str, _: int) -> Filter:
@@ -78,7 +86,8 @@ def _seconds(where: Filter, value: str, _: int) -> Filter:
     return replace(where, min_seconds=float(_more_than("seconds", value)))
 
 
-def _time_ms(value: str, now_ms: int) -> int:
+def time_ms(value: str, now_ms: int) -> int:
+    """A time in milliseconds: a date, or how long ago (24h, 7d). Raises `InvalidInput`."""
     span = _SPAN.fullmatch(value)
     if span:
         return max(0, now_ms - min(_MOST_MS, int(span[1]) * _SPAN_MS[span[2]]))
@@ -92,14 +101,14 @@ def _time_ms(value: str, now_ms: int) -> int:
 
 
 def _since(where: Filter, value: str, now_ms: int) -> Filter:
-    return replace(where, created_from=_time_ms(value, now_ms))
+    return replace(where, created_from=time_ms(value, now_ms))
 
 
 def _until(where: Filter, value: str, now_ms: int) -> Filter:
-    return replace(where, created_before=_time_ms(value, now_ms))
+    return replace(where, created_before=time_ms(value, now_ms))
 
 
-FIELDS: Mapping[str, Field] = {
+FIELDS: Mapping[str, Field[Filter]] = {
     "status": Field("the state; several with commas", _status),
     "workflow": Field("the workflow's name", lambda where, value, _: replace(where, workflow=value)),
     "tenant": Field("the customer", lambda where, value, _: replace(where, tenant=value)),

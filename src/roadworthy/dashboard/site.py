@@ -4,12 +4,23 @@ from collections.abc import Sequence
 
 from fastapi import APIRouter
 
-from roadworthy.dashboard.pages import costs, overview, review, reviews, run, runs
+from roadworthy.dashboard.pages import (
+    access,
+    audit,
+    costs,
+    overview,
+    prompts,
+    review,
+    reviews,
+    run,
+    runs,
+    settings,
+)
 from roadworthy.dashboard.rendering import Renderer
 from roadworthy.dashboard.static_files import StaticFiles
 from roadworthy.service import Parts
 
-_PAGES = (overview, runs, run, reviews, review, costs)
+_PAGES = (overview, runs, run, reviews, review, costs, prompts, audit, settings, access)
 
 
 def routers(parts: Parts) -> Sequence[APIRouter]:

@@ -1,5 +1,6 @@
 """A project's settings: `roadworthy.toml`, its overlays and the environment, as one frozen `Settings`."""
 
+from roadworthy.settings.listed import Listed, listed_settings
 from roadworthy.settings.load import Sections, Settings
 from roadworthy.settings.means import (
     BudgetSettings,
@@ -52,6 +53,7 @@ __all__ = [
     "DatabaseSettings",
     "LaterSettings",
     "LimitSettings",
+    "Listed",
     "ModelSettings",
     "OpenIdSettings",
     "PriceSettings",
@@ -75,4 +77,5 @@ __all__ = [
     "WorkerSettings",
     "WorkflowSettings",
     "find_root",
+    "listed_settings",
 ]

@@ -145,6 +145,11 @@ class Settings(Sections):
         """A path from the settings, which is relative to the project, made absolute."""
         return self.root / Path(relative).expanduser()
 
+    def source(self, key: Key) -> str:
+        """Where a value was said: its file and line, a variable, an override; empty for a default."""
+        place = self._places.get(key, Place())
+        return place.source or (f"{place.file}:{place.line}" if place.file else "")
+
     def route_for(self, prompt_id: str, workflow: str | None = None) -> str | None:
         """A prompt's route: its own, its workflow's, the only one, the one named `default`, else `None`."""
         prompt = self.prompts.get(prompt_id)

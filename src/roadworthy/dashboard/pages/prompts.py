@@ -1,0 +1,211 @@
+"""`/prompts`: versions, their texts, what differs, which one serves, and what each is used for."""
+
+import asyncio
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from roadworthy.access import Permission
+from roadworthy.app import App
+from roadworthy.dashboard.difference import side_by_side
+from roadworthy.dashboard.queries.prompts import Registered, Use, registered, used
+from roadworthy.dashboard.rendering import Renderer
+from roadworthy.dashboard.visit import Visit, nothing_here, visits
+from roadworthy.errors import PromptError
+from roadworthy.prompts import InputSpec, Version
+from roadworthy.prompts import parse as parse_prompt
+
+_DAYS = 7
+_DAY_MS = 86_400_000
+_PLACE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})", re.DOTALL)
+_NAME = re.compile(r"[A-Za-z_]\w*")
+Label = Annotated[str | None, Query(max_length=200)]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A version, from its file or from the database alone."""
+
+    label: str
+    version: Version | None
+    """None when its text cannot be understood any more."""
+    text: str
+    content_hash: str
+    serves: bool
+    registered: Registered | None
+    has_file: bool
+    use: Use
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of a template: plain text, or a place where something is put in."""
+
+    text: str
+    kind: str
+    """Empty for text, `fenced` where text from outside may come in, else `trusted`."""
+
+
+def router(renderer: Renderer) -> APIRouter:
+    """The routes."""
+    app = renderer.app
+    made = APIRouter(include_in_schema=False, route_class=renderer.route_class)
+    reads = visits(app, Permission.PROMPTS_READ)
+
+    @made.get("/prompts")
+    async def listed(visit: Annotated[Visit, Depends(reads)]) -> Response:
+        uses = await _uses(visit)
+        rows = [
+            {
+                "prompt": prompt,
+                "serves": app.version(prompt.id),
+                "route": _route(app, app.version(prompt.id)),
+                "use": _together(use for name, use in uses.items() if name.partition("@")[0] == prompt.id),
+            }
+            for prompt in app.prompts
+        ]
+        return await renderer.page(
+            visit,
+            "prompts.html",
+            rows=rows,
+            days=_DAYS,
+            folder=app.settings.project.prompts_dir,
+            **_about(visit),
+        )
+
+    @made.get("/prompts/{prompt_id}")
+    async def one(
+        visit: Annotated[Visit, Depends(reads)],
+        prompt_id: Annotated[str, Path(max_length=200)],
+        v: Label = None,
+        old: Annotated[str | None, Query(alias="from", max_length=200)] = None,
+        new: Annotated[str | None, Query(alias="to", max_length=200)] = None,
+    ) -> Response:
+        if prompt_id not in app.prompts:
+            raise nothing_here()
+        on_record = await visit.read(lambda tx: registered(tx, prompt_id))
+        versions = _versions(app, prompt_id, on_record, await _uses(visit, prompt_id))
+        chosen = _of(versions, v) if v else next(one for one in versions if one.serves)
+        difference = None
+        if old and new:
+            texts = _of(versions, old).text, _of(versions, new).text
+            difference = await asyncio.to_thread(side_by_side, *texts)
+        return await renderer.page(
+            visit,
+            "prompt.html",
+            prompt_id=prompt_id,
+            versions=versions,
+            shown=chosen,
+            before=_before(versions, chosen),
+            route=_route(app, app.version(prompt_id)),
+            models=_models(app, _route(app, app.version(prompt_id))),
+            outputs=[(one.name, one.schema) for one in app.outputs(prompt_id)],
+            old=old,
+            new=new,
+            difference=difference,
+            pieces=pieces,
+            days=_DAYS,
+            **_about(visit),
+        )
+
+    return made
+
+
+def _about(visit: Visit) -> dict[str, Any]:
+    return {
+        "environment": visit.app.settings.environment,
+        "sees_costs": visit.may_somewhere(Permission.COSTS_READ),
+    }
+
+
+async def _uses(visit: Visit, prompt_id: str | None = None) -> Mapping[str, Use]:
+    """What versions were used for in the last days, as far as the visitor may see costs."""
+    scope = visit.principal.scope(Permission.COSTS_READ)
+    if not scope.pairs:
+        return {}
+    until_ms = visit.app.clock.now_ms() + 1
+    return await visit.read(
+        lambda tx: used(
+            tx,
+            environment=visit.app.settings.environment,
+            within=scope.condition,
+            since_ms=until_ms - _DAYS * _DAY_MS,
+            until_ms=until_ms,
+            prompt_id=prompt_id,
+        )
+    )
+
+
+def _together(uses: Iterable[Use]) -> Use:
+    return sum(uses, Use())
+
+
+def _versions(
+    app: App, prompt_id: str, on_record: Sequence[Registered], uses: Mapping[str, Use]
+) -> list[Shown]:
+    """Those with a file and those that were registered once, the newest label first."""
+    serving = app.version(prompt_id).label
+    files = {one.label: one for one in app.prompts.versions(prompt_id)}
+    known = {one.label: one for one in on_record}
+    labels = [*(label for label in known if label not in files), *files]
+    made: list[Shown] = []
+    for label in labels:
+        file, record = files.get(label), known.get(label)
+        text = file.text if file else record.text if record else ""
+        made.append(
+            Shown(
+                label=label,
+                version=file or _parsed(prompt_id, label, text),
+                text=text,
+                content_hash=file.content_hash if file else record.content_hash if record else "",
+                serves=label == serving,
+                registered=record,
+                has_file=file is not None,
+                use=uses.get(f"{prompt_id}@{label}", Use()),
+            )
+        )
+    return made[::-1]
+
+
+def _parsed(prompt_id: str, label: str, text: str) -> Version | None:
+    try:
+        return parse_prompt(text, prompt_id=prompt_id, label=label)
+    except PromptError:  # an older program may have understood it
+        return None
+
+
+def _of(versions: Sequence[Shown], label: str) -> Shown:
+    for one in versions:
+        if one.label == label:
+            return one
+    raise nothing_here()
+
+
+def _before(versions: Sequence[Shown], shown: Shown) -> Shown | None:
+    """The version before this one."""
+    place = versions.index(shown) + 1
+    return versions[place] if place < len(versions) else None
+
+
+def _route(app: App, version: Version) -> str | None:
+    return app.settings.route_for(version.prompt_id) or version.settings.route
+
+
+def _models(app: App, route: str | None) -> Sequence[str]:
+    its = app.settings.routes.get(route or "")
+    return its.models if its else ()
+
+
+def pieces(source: str, inputs: Mapping[str, InputSpec]) -> list[Piece]:
+    """A template in pieces, so that the places where text from outside comes in can be told apart."""
+    made: list[Piece] = []
+    for text in _PLACE.split(source):
+        if not _PLACE.fullmatch(text):
+            made.append(Piece(text, ""))
+            continue
+        named = [inputs[name] for name in _NAME.findall(text) if name in inputs]
+        made.append(Piece(text, "fenced" if any(one.carries_text for one in named) else "trusted"))
+    return [one for one in made if one.text]
