@@ -16,15 +16,22 @@ from roadworthy.dashboard.pages import (
     runs,
     settings,
 )
+from roadworthy.dashboard.queries.costs import Ledger
 from roadworthy.dashboard.rendering import Renderer
 from roadworthy.dashboard.static_files import StaticFiles
 from roadworthy.service import Parts
-
-_PAGES = (overview, runs, run, reviews, review, costs, prompts, audit, settings, access)
 
 
 def routers(parts: Parts) -> Sequence[APIRouter]:
     """The routes of all pages, of their style sheet and their modules."""
     static = StaticFiles()
     renderer = Renderer(parts.app, static)
-    return [static.router(), *(page.router(renderer) for page in _PAGES)]
+    ledger = Ledger(parts.app)
+    pages = (runs, run, reviews, review, prompts, audit, access)
+    return [
+        static.router(),
+        overview.router(renderer, parts.health, ledger),
+        costs.router(renderer, ledger),
+        settings.router(renderer, parts.health),
+        *(page.router(renderer) for page in pages),
+    ]
