@@ -85,3 +85,31 @@ def test_nothing_found_and_nothing_there_say_what_to_do(browse):
     expect(page.get_by_text("No run matches.")).to_be_visible()
     page.get_by_role("link", name="Show all runs").click()
     expect(page.locator("tbody tr").first).to_be_visible()
+
+
+def test_all_that_match_are_more_than_the_page(browse, live):
+    """One box and one word reach every run that fits the filter, and no other."""
+    ids = [live.start("wait_for_stock", item=f"cup {number}", tenant="cups") for number in range(52)]
+    other = live.start("wait_for_stock", item="plate", tenant="plates")
+    for run_id in (*ids, other):
+        live.until(run_id, "waiting")
+    page = browse("/runs?q=tenant:cups")
+    page.locator("[data-select]").first.check()
+    page.get_by_role("checkbox", name="all that match").check()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("52 runs cancelled.")).to_be_visible()
+    for run_id in ids:
+        live.until(run_id, "cancelled")
+    live.until(other, "waiting")
+
+
+def test_costs_and_times_are_filtered_by(browse):
+    """At least so many dollars, at least so many seconds."""
+    page = browse("/runs?q=workflow:refund cost:>0.05")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    page.goto("/runs?q=workflow:refund cost:>1000")
+    expect(page.get_by_text("No run matches.")).to_be_visible()
+    page.goto("/runs?q=status:dead seconds:>0")
+    expect(page.locator("tbody tr").first).to_be_visible()
+    page.goto("/runs?q=status:dead seconds:>100000")
+    expect(page.get_by_text("No run matches.")).to_be_visible()

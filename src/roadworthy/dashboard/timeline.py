@@ -118,16 +118,15 @@ def drawn(
     """Steps in the order of their places, the ones set aside before the one that counts."""
     axis = _Axis(
         [
-            *((step.started_at, _end(step, now_ms)) for step in steps if not step.rewound),
+            *((step.started_at, _end(step, now_ms)) for step in steps),
             *((run.created_at, run.finished_at or now_ms) for run in children),
         ]
-        or [(step.started_at, _end(step, now_ms)) for step in steps]
     )
     gaps = list(axis.gaps)
     rows: list[Row] = []
     groups = _by_position(steps)
     begins = [group[-1].started_at for group in groups]
-    for (*older, chosen), following in zip(groups, [*begins[1:], now_ms], strict=True):
+    for (*older, chosen), following in zip(groups, [*begins[1:], now_ms], strict=False):
         waited = 0
         while gaps and chosen.started_at >= gaps[0][1]:
             start, end = gaps.pop(0)

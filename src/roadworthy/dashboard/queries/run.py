@@ -26,7 +26,7 @@ from roadworthy.workflows.run import Attempt, AttemptStatus, StepKind, StepStatu
 from roadworthy.workflows.store import runs as run_store
 from roadworthy.workflows.store.find import find
 
-PAGE = 2_000
+PAGE = 500
 MOST_CALLS = 10_000
 MOST_BESIDE = 50
 """Of children and reviews."""

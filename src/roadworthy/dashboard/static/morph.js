@@ -9,13 +9,20 @@ export function morph(old, text) {
 const same = (a, b) =>
   a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id || "") === (b.id || "");
 
+const blank = (one) => one.nodeType === Node.TEXT_NODE && !one.nodeValue.trim();
+
 function children(old, fresh) {
   const byId = new Map();
+  const stays = new Set();
   for (const one of old.children) if (one.id) byId.set(one.id, one);
+  for (const one of fresh.children) if (byId.has(one.id)) stays.add(byId.get(one.id));
   let here = old.firstChild;
   for (const wanted of [...fresh.childNodes]) {
     const known = wanted.id ? byId.get(wanted.id) : null;
+    // What is moved loses the focus: rather take out what stands before it and goes anyway.
+    while (known && here && here !== known && !stays.has(here) && !here.hasAttribute?.("data-keep")) here = without(here);
     if (known && known !== here) old.insertBefore(known, here);
+    if (!known && here?.nextSibling && blank(here) && !same(here, wanted) && same(here.nextSibling, wanted)) here = without(here);
     const now = known ?? here;
     if (now && same(now, wanted)) {
       here = now.nextSibling;
@@ -30,6 +37,12 @@ function children(old, fresh) {
     if (!(here.nodeType === Node.ELEMENT_NODE && here.hasAttribute("data-keep"))) here.remove();
     here = next;
   }
+}
+
+function without(one) {
+  const next = one.nextSibling;
+  one.remove();
+  return next;
 }
 
 function node(old, fresh) {
