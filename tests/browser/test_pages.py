@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-PAGES = ("/runs",)
+PAGES = ("/runs", "/reviews")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

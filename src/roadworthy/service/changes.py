@@ -147,14 +147,14 @@ class Changes:
         return None if len(rows) > most else rows
 
     async def _keep_looking(self) -> None:
-        while True:
-            await asyncio.sleep(_LOOK_EVERY_SECONDS)
+        while True:  # the first look is at once: what the reviews are compared with
             try:
                 await self._look()
             except DatabaseError as error:
                 _log.warning("changes are looked for again: %s", error)
             except Exception:  # noqa: BLE001 - logged with its traceback
                 _log.exception("changes are looked for again")
+            await asyncio.sleep(_LOOK_EVERY_SECONDS)
 
     async def _look(self) -> None:
         since_ms, watched = self._since_ms, tuple(self._watched)

@@ -206,3 +206,16 @@ async def test_a_strange_last_event_is_a_fault(desk, given):
     """422, not a crash."""
     client = await desk.client()
     assert (await client.get("/v1/events", headers={"last-event-id": given})).status_code == 422
+
+
+async def test_a_stream_tells_who_takes_a_review_on(desk):
+    """Lists say who is at work: a claim is told, and so is a change of whom it is assigned to."""
+    client, review_id = await desk.client(), await desk.review()
+    async with following(client, "/v1/events") as events:
+        run_id = await desk.run()  # told by a look that has seen the review as it was
+        assert (await anext(events))[1]["id"] == run_id
+        for change in (desk.app.reviews.claim(review_id, "Ann"), desk.app.reviews.assign(review_id, "Ben")):
+            await change
+            while (told := await anext(events))[0] != "review.changed":
+                continue
+            assert told[1]["id"] == review_id

@@ -96,7 +96,7 @@ class Work:
     def faults_of(self, field: Field) -> list[str]:
         """What is wrong with one field."""
         faults = self.sent.faults if self.sent else ()
-        return [one for one in faults if field.name and one.startswith((f"{field.name}:", f"{field.name}."))]
+        return [one.removeprefix(f"{field.name}: ") for one in faults if one.startswith(f"{field.name}: ")]
 
 
 def router(renderer: Renderer) -> APIRouter:

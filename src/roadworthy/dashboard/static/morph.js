@@ -6,43 +6,49 @@ export function morph(old, text) {
   old.dispatchEvent(new CustomEvent("roadworthy:morphed", { bubbles: true }));
 }
 
+const keeps = (one) => one.nodeType === Node.ELEMENT_NODE && one.hasAttribute("data-keep");
+const blank = (one) => one.nodeType === Node.TEXT_NODE && !one.nodeValue.trim();
 const same = (a, b) =>
   a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id || "") === (b.id || "");
 
-const blank = (one) => one.nodeType === Node.TEXT_NODE && !one.nodeValue.trim();
-
+// Children with an id are known by it wherever they stand, others by their place. What goes is taken out first:
+// what is moved loses the focus, so as little as possible is.
 function children(old, fresh) {
+  const wantedIds = new Set([...fresh.children].map((one) => one.id).filter(Boolean));
   const byId = new Map();
-  const stays = new Set();
-  for (const one of old.children) if (one.id) byId.set(one.id, one);
-  for (const one of fresh.children) if (byId.has(one.id)) stays.add(byId.get(one.id));
+  for (const one of [...old.childNodes]) {
+    if (blank(one) || (one.id && !wantedIds.has(one.id) && !keeps(one))) one.remove();
+    else if (one.id) byId.set(one.id, one);
+  }
   let here = old.firstChild;
+  const goesOn = () => {
+    const next = here.nextSibling;
+    here.remove();
+    here = next;
+  };
   for (const wanted of [...fresh.childNodes]) {
+    while (here && keeps(here)) here = here.nextSibling;
     const known = wanted.id ? byId.get(wanted.id) : null;
-    // What is moved loses the focus: rather take out what stands before it and goes anyway.
-    while (known && here && here !== known && !stays.has(here) && !here.hasAttribute?.("data-keep")) here = without(here);
-    if (known && known !== here) old.insertBefore(known, here);
-    if (!known && here?.nextSibling && blank(here) && !same(here, wanted) && same(here.nextSibling, wanted)) here = without(here);
+    if (known) while (here && here !== known && !here.id && !keeps(here)) goesOn();
+    else if (here?.nextSibling && !same(here, wanted) && !here.id && same(here.nextSibling, wanted) && !blank(wanted)) goesOn();
     const now = known ?? here;
-    if (now && same(now, wanted)) {
+    if (now && same(now, wanted) && !blank(wanted)) {
+      if (now !== here) old.insertBefore(now, here);
       here = now.nextSibling;
       node(now, wanted);
     } else {
+      if (known) {
+        if (known === here) here = here.nextSibling;
+        known.remove();
+      }
       if (wanted.nodeType === Node.ELEMENT_NODE && wanted.matches("tr[data-row]")) wanted.classList.add("fresh");
       old.insertBefore(wanted, here);
     }
   }
   while (here) {
-    const next = here.nextSibling;
-    if (!(here.nodeType === Node.ELEMENT_NODE && here.hasAttribute("data-keep"))) here.remove();
-    here = next;
+    if (keeps(here)) here = here.nextSibling;
+    else goesOn();
   }
-}
-
-function without(one) {
-  const next = one.nextSibling;
-  one.remove();
-  return next;
 }
 
 function node(old, fresh) {
