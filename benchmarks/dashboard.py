@@ -1,10 +1,10 @@
 """How long the dashboard's pages take on the server, with the records of a busy month behind them.
 
-A database is filled with 100,000 runs, their steps and calls, 200 open reviews of 3,000, 20,000 entries of the
-audit log, and the hours that a million calls come to. Then somebody who may see everything signs in over a
-real socket and opens each page of the menu, as often as it takes. The figures are `total` of `Server-Timing`:
-from when the request was taken to when the page was written. The first look at each page, which reads what is
-kept for some minutes then, is told by itself.
+A database is filled with 100,000 runs, their steps and calls, 200 open reviews of 3,000, 20,000 entries of
+the audit log, and the hours that a million calls come to. Then somebody who may see everything signs in over
+a real socket and opens each page of the menu, as often as it takes. The figures are `total` of
+`Server-Timing`: from when the request was taken to when the page was written. The first look at each page
+reads what is kept then (of today for 15 seconds, of the days before for ten minutes), and is told by itself.
 
     python benchmarks/dashboard.py [--quick] [--postgres URL]
 """

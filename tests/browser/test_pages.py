@@ -3,7 +3,13 @@
 import pytest
 from playwright.sync_api import expect
 
-PAGES = ("/runs", "/reviews")
+PAGES = (
+    "/",
+    "/runs",
+    "/reviews",
+    "/costs",
+    "/costs?by=day&period=month",
+)
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

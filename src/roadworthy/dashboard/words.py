@@ -70,10 +70,12 @@ def usd(micro_usd: int | None, *, known: bool = True) -> str:
 
 
 def dollars(amount_usd: float | None) -> str:
-    """A cost as it fits beside an axis: whole dollars from a hundred on; nothing for None."""
+    """A cost as it fits beside an axis: whole dollars from a hundred on, cents from one; nothing for None."""
     if amount_usd is None:
         return ""
-    return f"${amount_usd:,.0f}" if amount_usd >= _WHOLE_FROM_USD else usd(round(amount_usd * _MICRO))
+    if amount_usd < 1:
+        return usd(round(amount_usd * _MICRO))
+    return f"${amount_usd:,.{0 if amount_usd >= _WHOLE_FROM_USD else 2}f}"
 
 
 def number(value: float | None) -> str:

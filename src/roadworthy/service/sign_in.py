@@ -1,4 +1,4 @@
-"""Signing in with a one-time link, the ways to sign in, signing out, and a plain page until there is more.
+"""Signing in with a one-time link, the ways to sign in, and signing out; all lead to the dashboard.
 
 Opening a link changes nothing: mail filters and chat programs open links, too. Its page has a button, and
 what that sends uses the link up. No page has a script.
@@ -42,26 +42,6 @@ _OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", re.ASCII)
 def router(app: "App") -> APIRouter:
     """The routes."""
     made = APIRouter(include_in_schema=False)
-
-    @made.get("/")
-    async def start(request: Request) -> Response:
-        principal = exchange_of(request.scope).principal
-        name = app.settings.project.name
-        if principal is None:
-            return page(
-                name,
-                '<p><a href="/sign-in">Sign in</a>, or with a link: <code>roadworthy access link</code> '
-                "makes one.</p>",
-            )
-        token = app.access.csrf_token(session_token(request.headers, https=_https(request)) or "")
-        return page(
-            name,
-            f"<p>Signed in as {html.escape(principal.name)}.</p>\n"
-            '<p>The API is described at <a href="/openapi.json">/openapi.json</a>.</p>\n'
-            '<form method="post" action="/sign-out">'
-            f'<input type="hidden" name="csrf" value="{html.escape(token)}">'
-            "<button>Sign out</button></form>",
-        )
 
     @made.get("/sign-in")
     async def ask(

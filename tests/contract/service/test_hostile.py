@@ -205,7 +205,7 @@ async def test_a_request_id_is_taken_only_when_it_is_harmless(desk):
 async def test_every_answer_carries_the_security_headers(desk):
     """Pages, API, errors alike; and no other origin is let in unless it is named."""
     client = await desk.open()
-    for path in ("/", "/v1/runs", "/nope", "/healthz", "/openapi.json"):
+    for path in ("/sign-in", "/v1/runs", "/nope", "/healthz", "/openapi.json"):
         headers = (await client.get(path, headers={"origin": "https://evil.example"})).headers
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["referrer-policy"] == "no-referrer"

@@ -8,12 +8,13 @@ from functools import partial
 from roadworthy.budgets import Budgets
 from roadworthy.budgets import store as budget_store
 from roadworthy.budgets.standing import Standing
+from roadworthy.dashboard import words
 from roadworthy.dashboard.queries.costs import Ledger
 from roadworthy.dashboard.visit import Visit
-from roadworthy.dashboard.words import usd
 from roadworthy.monitoring import Pace
 
 _MOST = 20
+_DOLLAR, _CENT = 1_000_000, 10_000
 _WHEN_SPENT = {"close": "refuse", "degrade": "take a cheaper route", "open": "go on, and tell"}
 _WINDOWS = {"call": "each call", "run": "each run", "2026-11": "month", "2026-11-21": "day"}
 _BY_LENGTH = {len(window): name for window, name in _WINDOWS.items() if window[0].isdigit()}
@@ -77,11 +78,11 @@ def _account(one: Standing, scope: str, heading: _Paces) -> Account:
         pace = heading.get((account.budget, account.subject, account.window, "micro_usd"))
         limits.append(
             Limit(
-                usd(account.limit_micro_usd),
-                usd(one.spent_micro_usd) + more if is_counted else "",
-                usd(one.reserved_micro_usd) if one.reserved_micro_usd else "",
-                usd(one.left_micro_usd) if is_counted else "",
-                usd(pace.expected) if pace else "",
+                _usd(account.limit_micro_usd),
+                _usd(one.spent_micro_usd) + more if is_counted else "",
+                _usd(one.reserved_micro_usd) if one.reserved_micro_usd else "",
+                _usd(one.left_micro_usd) if is_counted else "",
+                words.dollars(pace.expected / _DOLLAR) if pace and pace.expected is not None else "",
                 pace.reached_on if pace else None,
             )
         )
@@ -109,3 +110,10 @@ def _account(one: Standing, scope: str, heading: _Paces) -> Account:
         resets_at_ms=account.resets_at_ms,
         unpriced=one.unpriced,
     )
+
+
+def _usd(micro_usd: int | None) -> str:
+    """A cost; whole cents as such, for limits are round."""
+    if micro_usd is None or micro_usd % _CENT:
+        return words.usd(micro_usd)
+    return f"${micro_usd / _DOLLAR:,.2f}"

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import partial
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -20,7 +19,7 @@ from markupsafe import Markup
 from roadworthy.access import Permission
 from roadworthy.dashboard import charts
 from roadworthy.dashboard.pages.accounts import accounts
-from roadworthy.dashboard.queries.costs import DAY_MS, Asked, Ledger, date_of, day_of, run_costs
+from roadworthy.dashboard.queries.costs import DAY_MS, MOST_REFUSED, Asked, Ledger, date_of, day_of
 from roadworthy.dashboard.rendering import Renderer
 from roadworthy.dashboard.visit import Visit, visits
 from roadworthy.dashboard.words import dollars
@@ -48,8 +47,6 @@ _NEXT: Mapping[By, By] = {"workflow": "prompt", "prompt": "model", "model": "wor
 """By what one looks at the part that a row stands for."""
 _MOST_ROWS = 50
 _MOST_LINES = 4
-_DEAREST = 10
-_MOST_REFUSED = 999
 _STEERS_A_SPREADSHEET = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -142,11 +139,8 @@ async def _money(visit: Visit, view: View, ledger: Ledger) -> dict[str, Any]:
     asked = view.asked(visit, by)
     found = await ledger.figures(visit, asked)
     total = sum_of(Counted(key, figures) for key, figures in found.items())
-    environment = visit.app.settings.environment
-    mine = replace(asked, scope=visit.principal.scope(Permission.RUNS_READ))
-    of_runs = await visit.read(
-        partial(run_costs, asked=mine, environment=environment, dearest=_DEAREST, most_refused=_MOST_REFUSED)
-    )
+    mine = replace(asked, by=(), scope=visit.principal.scope(Permission.RUNS_READ))
+    of_runs = await ledger.runs(visit, mine)
     about_runs = not (view.prompt or view.model)  # a run has no one prompt or model
     rows, others = _rows(visit, view, found, total)
     return {
@@ -160,7 +154,7 @@ async def _money(visit: Visit, view: View, ledger: Ledger) -> dict[str, Any]:
         "dearest": of_runs.dearest if about_runs else (),
         "refused": of_runs.refused if about_runs else 0,
         "refused_address": _runs_list("status:dead,parked error:budget_spent", asked),
-        "most": _MOST_REFUSED,
+        "most": MOST_REFUSED,
         "period_name": _PERIODS[view.period],
         "periods": [
             Choice(name, visit.address(period=one), one == view.period) for one, name in _PERIODS.items()

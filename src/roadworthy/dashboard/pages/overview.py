@@ -23,14 +23,14 @@ from roadworthy.records import iso
 from roadworthy.service.health import Health
 
 _MOST_ACCOUNTS = 20
-_MOST_BUDGETS_TOLD = 5
+_MOST_NAMED = 3
 _ALARM_DAYS = 7
 _RUNS = Permission.RUNS_READ
 _REVIEWS = Permission.REVIEWS_READ
 _WHEN_SPENT = {
-    "close": "Further requests are refused.",
-    "degrade": "Further requests take a cheaper route.",
-    "open": "Further requests go on.",
+    "close": "What it has no room for is refused.",
+    "degrade": "What it has no room for takes a cheaper route.",
+    "open": "Requests go on.",
 }
 
 
@@ -129,28 +129,32 @@ def _reviews(late: queries.Overdue) -> list[Concern]:
 
 
 def _budgets(standings: Sequence[Standing]) -> list[Concern]:
-    """Accounts that are spent or nearly so; a few by name, the others together."""
-    close = [one for one in standings if one.account.resets_at_ms and one.share >= one.account.warn_at]
-    close.sort(key=lambda one: -one.share)
-    found = [
-        Concern(
-            "bad" if one.share >= 1 else "warn",
-            f"Budget {one.account.budget}{_whose(one)} is {share(min(one.share, 9.99), 0)} taken",
-            f"{_WHEN_SPENT[one.account.when_spent]} It begins anew",
-            "/costs#budgets",
-            one.account.resets_at_ms,
-        )
-        for one in close[:_MOST_BUDGETS_TOLD]
-    ]
-    more = len(close) - len(found)
-    if more:
-        found.append(Concern("warn", f"{plural(more, 'more account')} nearly spent", "", "/costs#budgets"))
+    """Accounts that are spent or nearly so; those of one budget together."""
+    found: list[Concern] = []
+    for tone, said in (("bad", "spent"), ("warn", "nearly spent")):
+        groups: dict[str, list[Standing]] = {}
+        for one in sorted(standings, key=lambda one: -one.share):
+            if one.account.resets_at_ms is not None and _tone(one) == tone:
+                groups.setdefault(one.account.budget, []).append(one)
+        found += [_accounts(tone, said, budget, several) for budget, several in groups.items()]
     return found
 
 
-def _whose(one: Standing) -> str:
-    account = one.account
-    return "" if account.subject in ("", account.environment) else f" of {account.subject}"
+def _tone(one: Standing) -> str:
+    return "bad" if one.share >= 1 else "warn" if one.share >= one.account.warn_at else ""
+
+
+def _accounts(tone: str, said: str, budget: str, several: Sequence[Standing]) -> Concern:
+    first = several[0].account
+    if len(several) == 1:
+        whose = "" if first.subject in ("", first.environment) else f" of {first.subject}"
+        said = f"Budget {budget}{whose} is {said}: {share(several[0].share, 0)} is taken"
+    else:
+        named = ", ".join(one.account.subject for one in several[:_MOST_NAMED])
+        more = ", ..." if len(several) > _MOST_NAMED else ""
+        said = f"{plural(len(several), 'account')} of budget {budget} are {said}: {named}{more}"
+    note = f"{_WHEN_SPENT[first.when_spent]} It begins anew"
+    return Concern(tone, said, note, "/costs#budgets", first.resets_at_ms)
 
 
 def _alarms(alarms: Sequence[queries.Alarm]) -> list[Concern]:
@@ -162,7 +166,7 @@ def _alarms(alarms: Sequence[queries.Alarm]) -> list[Concern]:
             _list("/runs", q=f"workflow:{one.workflow}"),
             one.at_ms,
         )
-        for one in alarms[:_MOST_BUDGETS_TOLD]
+        for one in alarms[:_MOST_NAMED]
     ]
 
 

@@ -27,6 +27,8 @@ _KEPT_SECONDS = 600.0
 _TODAY_SECONDS = 15.0
 _MOST_KEPT = 64
 _NEWEST_RUNS = 20_000
+_DEAREST = 10
+MOST_REFUSED = 999
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,28 @@ class Asked:
         return Query(since_ms, until_ms, self.by, where)
 
 
+@dataclass(frozen=True, slots=True)
+class DearRun:
+    """A run among the dearest."""
+
+    id: str
+    workflow: str
+    tenant: str
+    status: str
+    created_at: int
+    cost_micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunCosts:
+    """What runs tell of costs."""
+
+    dearest: tuple[DearRun, ...]
+    """Of the newest 20,000."""
+    refused: int
+    """Runs that a budget stopped, counted up to `MOST_REFUSED` + 1."""
+
+
 class Ledger:
     """Figures and latencies up to this moment."""
 
@@ -61,6 +85,7 @@ class Ledger:
         self._figures_before = figures(app.clock, seconds=_KEPT_SECONDS, most=_MOST_KEPT)
         self._latencies = times(app.clock, seconds=_TODAY_SECONDS, most=_MOST_KEPT)
         self._latencies_before = times(app.clock, seconds=_KEPT_SECONDS, most=_MOST_KEPT)
+        self._runs = Kept[RunCosts](app.clock, seconds=_TODAY_SECONDS, most=_MOST_KEPT)
         self._paces = Kept[Sequence[Pace]](app.clock, seconds=_KEPT_SECONDS, most=1)
 
     async def figures(self, visit: Visit, asked: Asked, *, exits_too: bool = True) -> Mapping[Key, Figures]:
@@ -105,6 +130,11 @@ class Ledger:
 
         return await self._latencies.get(asked, read)
 
+    async def runs(self, visit: Visit, asked: Asked) -> RunCosts:
+        """What runs tell of costs; neither their prompts nor their models are asked for."""
+        environment = self._app.settings.environment
+        return await self._runs.get(asked, lambda: visit.read(lambda tx: _run_costs(tx, asked, environment)))
+
     async def paces(self, visit: Visit) -> Sequence[Pace]:
         """Where the budgets of the environment are heading; as it was some minutes ago at most."""
         settings, now_ms = self._app.settings, self._app.clock.now_ms()
@@ -124,32 +154,7 @@ def _before(tx: sa.Connection, asked: Asked, today: Query, *, exits_too: bool) -
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class DearRun:
-    """A run among the dearest."""
-
-    id: str
-    workflow: str
-    tenant: str
-    status: str
-    created_at: int
-    cost_micro_usd: int
-
-
-@dataclass(frozen=True, slots=True)
-class RunCosts:
-    """What runs tell of costs."""
-
-    dearest: tuple[DearRun, ...]
-    """Of the newest 20,000."""
-    refused: int
-    """Runs that a budget stopped."""
-
-
-def run_costs(
-    tx: sa.Connection, asked: Asked, environment: str, *, dearest: int, most_refused: int
-) -> RunCosts:
-    """The dearest runs, and how many were refused for lack of budget, counted up to one more than told."""
+def _run_costs(tx: sa.Connection, asked: Asked, environment: str) -> RunCosts:
     where = [
         runs.c.created_at >= asked.since_ms,
         runs.c.environment == environment,
@@ -169,14 +174,14 @@ def run_costs(
         sa.select(newest)
         .where(newest.c.cost_micro_usd > 0)
         .order_by(newest.c.cost_micro_usd.desc(), newest.c.id)
-        .limit(dearest)
+        .limit(_DEAREST)
     )
     stopped = (
         sa.select(sa.literal(1))
         .where(*where)
         .where(runs.c.status.in_([RunStatus.DEAD.value, RunStatus.PARKED.value]))
         .where(runs.c.error_kind == BudgetSpent.code)
-        .limit(most_refused + 1)
+        .limit(MOST_REFUSED + 1)
         .subquery()
     )
     refused = tx.execute(sa.select(sa.func.count()).select_from(stopped)).scalar_one()
