@@ -35,7 +35,7 @@ def test_a_row_leads_to_what_it_is_made_of(browse):
 def test_shares_add_up_and_the_dearest_run_is_one_click_away(browse):
     """The rows come to the whole; a run's link opens it."""
     page = browse("/costs?by=prompt")
-    shares = page.locator("section", has=page.get_by_role("heading", name="By prompt")).locator("td.share")
+    shares = page.get_by_role("region", name="By prompt").locator("td.share")
     told = [float(text.strip().rstrip("%")) for text in shares.all_inner_texts()]
     assert 99.7 <= sum(told) <= 100.3
     dearest = page.locator("section", has=page.get_by_role("heading", name="Dearest runs"))
@@ -46,7 +46,7 @@ def test_shares_add_up_and_the_dearest_run_is_one_click_away(browse):
 
 def test_budgets_say_what_is_left(browse):
     """Each account with its limit, what is taken of it, and when it begins anew."""
-    table = browse("/costs").get_by_role("region", name="Budgets").first
+    table = browse("/costs").get_by_role("region", name="Budgets")
     monthly = table.locator("tr", has_text="monthly")
     expect(monthly).to_contain_text("$4,000.00")
     expect(monthly).to_contain_text(re.compile(r"in \d+ (d|h|min|s)"))

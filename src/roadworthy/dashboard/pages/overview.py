@@ -27,6 +27,7 @@ _MOST_NAMED = 3
 _ALARM_DAYS = 7
 _RUNS = Permission.RUNS_READ
 _REVIEWS = Permission.REVIEWS_READ
+_LEFT_ALONE = "It failed too often, or asked for a pause; it is asked again"
 _WHEN_SPENT = {
     "close": "What it has no room for is refused.",
     "degrade": "What it has no room for takes a cheaper route.",
@@ -38,6 +39,8 @@ _WHEN_SPENT = {
 class Concern:
     """Something that needs a person."""
 
+    key: str
+    """Tells it from the others while the page is live."""
     tone: str
     """`bad` or `warn`."""
     said: str
@@ -75,7 +78,7 @@ async def _concerns(visit: Visit, health: Health) -> Sequence[Concern]:
     told = visit.may(Permission.METRICS_READ)
     for name, part in (await health.parts()).items():
         if not part.ready:
-            found.append(Concern("bad", f"Not ready: {name}", part.why if told else ""))
+            found.append(Concern(f"part-{name}", "bad", f"Not ready: {name}", part.why if told else ""))
     return sorted(found, key=lambda one: one.tone)  # "bad" before "warn", else as they are
 
 
@@ -102,6 +105,7 @@ def _runs(runs: queries.Stopped) -> list[Concern]:
         kinds = sorted(runs.kinds.items(), key=lambda one: (-one[1], one[0]))
         found.append(
             Concern(
+                "dead",
                 "bad",
                 f"{_count(runs.dead, 'run')} died in the last 24 hours",
                 ", ".join(f"{kind.replace('_', ' ')} {count:,}" for kind, count in kinds[:3]),
@@ -112,6 +116,7 @@ def _runs(runs: queries.Stopped) -> list[Concern]:
         is_one = runs.parked == 1
         found.append(
             Concern(
+                "parked",
                 "warn",
                 f"{_count(runs.parked, 'run')} {'is' if is_one else 'are'} parked",
                 "Until somebody resumes them, or their code is here.",
@@ -125,7 +130,7 @@ def _reviews(late: queries.Overdue) -> list[Concern]:
     if not late.count:
         return []
     said = f"{_count(late.count, 'review')} {'is' if late.count == 1 else 'are'} overdue"
-    return [Concern("bad", said, "The longest wait first.", "/reviews", late.oldest_ms)]
+    return [Concern("overdue", "bad", said, "The longest wait first.", "/reviews", late.oldest_ms)]
 
 
 def _budgets(standings: Sequence[Standing]) -> list[Concern]:
@@ -154,19 +159,20 @@ def _accounts(tone: str, said: str, budget: str, several: Sequence[Standing]) ->
         more = ", ..." if len(several) > _MOST_NAMED else ""
         said = f"{plural(len(several), 'account')} of budget {budget} are {said}: {named}{more}"
     note = f"{_WHEN_SPENT[first.when_spent]} It begins anew"
-    return Concern(tone, said, note, "/costs#budgets", first.resets_at_ms)
+    return Concern(f"budget-{budget}-{tone}", tone, said, note, "/costs#budgets", first.resets_at_ms)
 
 
 def _alarms(alarms: Sequence[queries.Alarm]) -> list[Concern]:
     return [
         Concern(
+            f"alarm-{number}",
             "bad",
             f"More automatic decisions of {one.workflow} are wrong than before",
             f"Sampling began anew for {one.prompt_version}.",
             _list("/runs", q=f"workflow:{one.workflow}"),
             one.at_ms,
         )
-        for one in alarms[:_MOST_NAMED]
+        for number, one in enumerate(alarms[:_MOST_NAMED])
     ]
 
 
@@ -175,12 +181,12 @@ def _workers(hosts: Sequence[str]) -> list[Concern]:
         return []
     said = f"{_count(len(hosts), 'worker')} {'has' if len(hosts) == 1 else 'have'} not been heard of"
     named = ", ".join(sorted(set(hosts))[:3])
-    return [Concern("bad", said, f"Last on {named}.", _list("/runs", q="status:queued,running"))]
+    return [Concern("workers", "bad", said, f"Last on {named}.", _list("/runs", q="status:queued,running"))]
 
 
 def _models(until: Mapping[str, int]) -> list[Concern]:
     return [
-        Concern("warn", f"Model {name} is left alone", "It failed too often; it is asked again", "", at_ms)
+        Concern(f"model-{name}", "warn", f"Model {name} is left alone", _LEFT_ALONE, "", at_ms)
         for name, at_ms in sorted(until.items())
     ]
 
