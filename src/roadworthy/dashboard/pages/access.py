@@ -26,6 +26,8 @@ from roadworthy.service.problem import status_of
 
 _KEY_ID = re.compile(r"key_[0-9a-f]{32}")
 _MOST = 500
+_ROLES = (Role.VIEWER, Role.REVIEWER, Role.APPROVER, Role.OPERATOR, Role.OWNER)
+"""Of people, the one that may do least first."""
 _SERVER_FAULT = 500
 PersonId = Annotated[str, Path(max_length=100)]
 
@@ -217,7 +219,7 @@ def _where(visit: Visit) -> dict[str, Any]:
     named = sorted(visit.app.workflows)
     own = sorted({workflow for workflow, _ in pairs if workflow})
     return {
-        "roles": [one.value for one in Role],
+        "roles": [one.value for one in _ROLES],
         "workflows": ["", *named] if any(workflow is None for workflow, _ in pairs) else own,
         "tenants": [""]
         if any(tenant is None for _, tenant in pairs)

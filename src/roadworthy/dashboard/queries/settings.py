@@ -58,7 +58,8 @@ def working(tx: sa.Connection, settings: Settings, now_ms: int) -> list[Worker]:
 def ticking(tx: sa.Connection, settings: Settings, now_ms: int) -> list[Ticking]:
     """The schedules of the settings, and the run that each started last."""
     its = schedules.c
-    last = dict(tx.execute(sa.select(its.name, its.run_id).where(its.name.in_(settings.schedules))).tuples())
+    began = sa.select(its.name, its.run_id).where(its.name.in_(settings.schedules))
+    last = {name: run_id for name, run_id in tx.execute(began)}  # noqa: C416 - a result is no mapping
     return [
         Ticking(
             name,
