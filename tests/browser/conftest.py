@@ -189,11 +189,12 @@ def signed_in(live: Live, chromium: Browser) -> Callable[..., dict[str, Any]]:
     """What the browser of somebody keeps after signing in, by name and roles; each signs in once."""
     kept: dict[str, dict[str, Any]] = {}
 
-    def state(name: str, *roles: Role) -> dict[str, Any]:
+    def state(name: str, *roles: Role | Grant) -> dict[str, Any]:
         if name not in kept:
             context = chromium.new_context()
             page = context.new_page()
-            page.goto(live.link(name, *(Grant(role) for role in roles or (Role.OWNER,))))
+            given = (one if isinstance(one, Grant) else Grant(one) for one in roles or (Role.OWNER,))
+            page.goto(live.link(name, *given))
             page.get_by_role("button", name="Sign in").click()
             expect(page).to_have_url(f"{live.url}/")
             kept[name] = context.storage_state()
@@ -216,7 +217,7 @@ def browse(live: Live, chromium: Browser, signed_in: Callable[..., dict[str, Any
     contexts: list[BrowserContext] = []
 
     def opened(
-        path: str, name: str = "Ann Smith", *roles: Role, theme: str = "light", **options: Any
+        path: str, name: str = "Ann Smith", *roles: Role | Grant, theme: str = "light", **options: Any
     ) -> Page:
         context = chromium.new_context(
             base_url=live.url,

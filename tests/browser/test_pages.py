@@ -9,6 +9,16 @@ PAGES = (
     "/reviews",
     "/costs",
     "/costs?by=day&period=month",
+    "/runs",
+    "/prompts",
+    "/prompts/draft-reply",
+    "/prompts/draft-reply?from=v1&to=v2",
+    "/audit",
+    "/audit?entry=1",
+    "/settings",
+    "/settings/people",
+    "/settings/keys",
+    "/settings/roles",
 )
 
 

@@ -148,7 +148,7 @@ class Settings(Sections):
     def source(self, key: Key) -> str:
         """Where a value was said: its file and line, a variable, an override; empty for a default."""
         place = self._places.get(key, Place())
-        return place.source or (f"{place.file}:{place.line}" if place.file else "")
+        return place.source or (f"{Path(place.file).name}:{place.line}" if place.file else "")
 
     def route_for(self, prompt_id: str, workflow: str | None = None) -> str | None:
         """A prompt's route: its own, its workflow's, the only one, the one named `default`, else `None`."""
