@@ -29,6 +29,7 @@ from roadworthy.errors import (
     TransportError,
     Unauthenticated,
 )
+from roadworthy.records import Json
 
 _log = logging.getLogger("roadworthy.access")
 
@@ -189,16 +190,17 @@ class OpenIdSignIns(SignIns):
         grants: tuple[Grant, ...],
     ) -> list[Note]:
         by = Principal(PrincipalKind.PERSON, person.id, person.name)
-        record, source = self._office.record, {"provider": provider.name}
+        record = self._office.record
+        source: dict[str, Json] = {"provider": provider.name}
         notes: list[Note] = []
         if standing is Standing.ADDED:
-            notes.append(record("person.bound", person.id, by=by, detail={**source}))
+            notes.append(record("person.bound", person.id, by=by, detail=source))
         if standing is Standing.STRANGER:
-            notes.append(record("person.added", person.id, by=by, detail={**source}))
+            notes.append(record("person.added", person.id, by=by, detail=source))
             notes += [
                 record("grant.given", person.id, by=by, detail={**about(grant), **source}) for grant in grants
             ]
-        return [*notes, record("session.opened", session.id, by=by, detail={**source})]
+        return [*notes, record("session.opened", session.id, by=by, detail=source)]
 
     def _provider(self, name: str) -> Provider:
         if name not in self.providers:
@@ -217,9 +219,9 @@ class OpenIdSignIns(SignIns):
         return Unauthenticated("This sign-in is unknown, used or too old.", hint="Start it again.")
 
     async def _note_refusal(self, provider: Provider, why: str, person_id: str = "") -> None:
-        detail = {"why": why, "provider": provider.name}
+        detail: dict[str, Json] = {"why": why, "provider": provider.name}
         await self._office.database.write(
-            self._office.record("sign_in.refused", person_id, by=None, refused=True, detail={**detail})
+            self._office.record("sign_in.refused", person_id, by=None, refused=True, detail=detail)
         )
 
 

@@ -260,7 +260,8 @@ class Provider:
 
     def _email(self, claims: Mapping[str, Any]) -> str | None:
         email = claims.get("email")
-        if claims.get("email_verified") is not True or not isinstance(email, str):
+        # other alphabets have letters whose small ones are ours: such an address could pass for another one
+        if claims.get("email_verified") is not True or not isinstance(email, str) or not email.isascii():
             return None
         email = email.lower()
         local, _, domain = email.rpartition("@")
