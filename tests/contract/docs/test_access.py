@@ -58,7 +58,7 @@ def test_the_page_says_who_may_do_what() -> None:
 def test_the_commands_print_what_the_page_shows(shown_and_real, fits) -> None:
     """One after the other, on an empty project."""
     outputs = shown_and_real("access.md")
-    assert len(outputs) == 7
+    assert len(outputs) == 8
     for command, shown, real in outputs:
         assert fits(shown, real), f"{command}\n{real}"
 
