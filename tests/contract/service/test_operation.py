@@ -101,6 +101,23 @@ async def test_metrics_are_public_only_where_that_is_said(serve):
     assert (await (await public.open()).get("/metrics")).status_code == 200
 
 
+async def test_it_is_known_by_the_names_that_are_allowed_and_that_of_its_public_url(serve):
+    """Whoever scrapes it by another name than people use names that one only."""
+    desk = await serve(service__public_url="https://desk.example", service__allowed_hosts=["service"])
+    client = await desk.open()
+    statuses = {
+        name: (await client.get("/healthz", headers={"host": name})).status_code
+        for name in ("desk.example", "service:8080", "127.0.0.1", "localhost", "evil.example")
+    }
+    assert statuses == {
+        "desk.example": 200,
+        "service:8080": 200,
+        "127.0.0.1": 200,
+        "localhost": 200,
+        "evil.example": 421,
+    }
+
+
 async def test_a_link_signs_in_once_also_when_it_comes_twice_at_once(desk):
     """One session; the other one is refused in words that tell nothing."""
     link = await desk.app.access.first_link(ME)
