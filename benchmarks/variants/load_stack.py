@@ -28,13 +28,13 @@ provider = "openai-compatible"
 model = "first-model"
 base_url = "{provider}"
 api_key_env = "LOAD_KEY"
-timeout_seconds = 20
+timeout_seconds = 45
 max_concurrency = 200
 prices = {{ input_usd_per_million = 1, output_usd_per_million = 4 }}
 
 [routes.default]
 models = ["main"]
-timeout_seconds = 60
+timeout_seconds = 240
 
 [budgets.everything]
 scope = "environment"
