@@ -9,7 +9,6 @@ PAGES = (
     "/reviews",
     "/costs",
     "/costs?by=day&period=month",
-    "/runs",
     "/prompts",
     "/prompts/draft-reply",
     "/prompts/draft-reply?from=v1&to=v2",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from importlib.resources import files
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -116,6 +117,12 @@ class Renderer:
         return HTMLResponse(body, status)
 
 
+def _sign_in(request: Request) -> str:
+    """Where to sign in, and come back from to what was asked for."""
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return "/sign-in" if wanted == "/" else f"/sign-in?{urlencode({'next': wanted})}"
+
+
 class PageRoute(APIRoute):
     """A route whose errors are pages: whoever is not signed in is led to where one signs in."""
 
@@ -131,7 +138,7 @@ class PageRoute(APIRoute):
             except Unauthenticated:
                 if request.method != "GET" or request.headers.get(FRAGMENT_HEADER):
                     raise
-                return RedirectResponse("/sign-in", 303)
+                return RedirectResponse(_sign_in(request), 303)
             except RoadworthyError as error:
                 exchange_of(request.scope).code = error.code
                 status = status_of(error)

@@ -42,4 +42,9 @@ class StaticFiles:
             kind = guess_type(name)[0] or "application/octet-stream"
             return Response(content, media_type=kind, headers={"cache-control": _FOREVER})
 
+        @made.get("/static/style.css")
+        async def style() -> Response:
+            """For pages that do not know which version this is."""
+            return Response(self._files["style.css"], media_type="text/css")
+
         return made

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 _PAGE = """<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title></head>
-<body><main><h1>{title}</h1>
-{body}
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="stylesheet" href="/static/style.css"></head>
+<body class="alone"><main class="card"><header><h1>{title}</h1></header>
+<div class="body">{body}</div>
 </main></body>
 </html>
 """
+"""With the dashboard's look where the dashboard is served."""
 _LINK_BY_HAND = """<form method="post" action="/sign-in">
 <input type="hidden" name="next" value="{then}">
 <p><label>With a link that an owner gave you:
@@ -56,7 +58,7 @@ def router(app: "App") -> APIRouter:
             '<form method="post" action="/sign-in">'
             f'<input type="hidden" name="token" value="{html.escape(token)}">'
             f'<input type="hidden" name="next" value="{html.escape(then)}">'
-            "<p>This link works once.</p><button autofocus>Sign in</button></form>",
+            '<p>This link works once.</p><button class="primary" autofocus>Sign in</button></form>',
         )
 
     @made.post("/sign-in")
