@@ -11,24 +11,29 @@ when twenty clients ask at once. `direct` asks the provider itself: what is abov
                  an engine that is fetched from the Internet, so it runs without them, to its advantage
     mlflow       `mlflow server` on SQLite: one endpoint, usage tracking on (each call is a trace)
 
-Each peer is in an environment of its own, made at the first run (minutes, 1.2 GB); what cannot be installed
-or does not start is left out. A ratio is the median of the rounds' ratios, ours over theirs: requests in a
-second (above 1, ours is ahead), and CPU time (below 1, ours is ahead).
+Each peer is in an environment of its own, kept in the user's cache and made at the first run, or beforehand
+by `--setup` (minutes, 1.2 GB); what cannot be installed or does not start is left out. A ratio is the median
+of the rounds' ratios, ours over theirs: requests in a second (above 1, ours is ahead), and CPU time (below 1,
+ours is ahead). How long environments, starts and measuring took is said at the end. `--quick` asks with ten
+clients at once.
 
-    python benchmarks/gateway.py [--quick]
+    python benchmarks/gateway.py [--quick | --setup]
 """
 
 import argparse
 import asyncio
+import hashlib
 import json
 import os
+import shutil
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from socket import socket
@@ -40,8 +45,8 @@ from variants.asked import MESSAGES
 from variants.environment import BENCHMARKS, peers_python
 
 VARIANTS = BENCHMARKS / "variants"
-CLIENTS, LEAST_ROUNDS = 20, 3
-START_SECONDS = 120
+LEAST_ROUNDS = 3
+START_SECONDS, IDLE_SECONDS = 120, 2
 KEY = "sk-benchmark"
 LITELLM = """
 model_list:
@@ -67,21 +72,45 @@ class Gateway:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds; done within 50 s")
-    seconds, calls = (8, 20) if parser.parse_args().quick else (150, 100)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds; done within 50 s, set-up apart")
+    parser.add_argument("--setup", action="store_true", help="make what is kept, and measure nothing")
+    options = parser.parse_args()
+    seconds, clients, calls = (8, 10, 10) if options.quick else (150, 20, 100)
+    took = Took()
     peers = {name: environment(name) for name in ("litellm_proxy", "mlflow_gateway")}
+    endpoint = mlflow_database(peers["mlflow_gateway"])
+    took.note("setup")
+    if options.setup:
+        print(json.dumps(took.seconds))
+        return
     with ExitStack() as stack:
         address = stack.enter_context(provider())
         starts: list[tuple[str, Gateway]] = []
-        if peers["litellm_proxy"] is not None:  # the slow ones begin first
+        if endpoint is not None:  # the slow ones begin first
+            starts.append(stack.enter_context(mlflow(peers["mlflow_gateway"], endpoint, address)))
+        if peers["litellm_proxy"] is not None:
             starts.append(stack.enter_context(litellm(peers["litellm_proxy"], address)))
-        if peers["mlflow_gateway"] is not None:
-            starts.append(stack.enter_context(mlflow(peers["mlflow_gateway"], address)))
         starts.append(stack.enter_context(ours(address)))
         gateways = {"direct": Gateway(f"{address}/chat/completions")}
         gateways |= {name: gateway for name, gateway in asyncio.run(ready(starts)) if gateway is not None}
-        asyncio.run(measure(gateways, seconds, calls))
-    report(gateways)
+        took.note("start")
+        asyncio.run(measure(gateways, seconds, clients, calls))
+        took.note("measuring")
+    report(gateways, clients, took.seconds)
+
+
+class Took:
+    """How long each part took."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._began = time.monotonic()
+
+    def note(self, part: str) -> None:
+        """A part has ended, and the next one begins."""
+        now = time.monotonic()
+        self.seconds[f"{part}_seconds"] = round(now - self._began, 1)
+        self._began = now
 
 
 def environment(name: str) -> Path | None:
@@ -115,14 +144,37 @@ def litellm(python: Path, address: str) -> Iterator[tuple[str, Gateway]]:
             yield "litellm", Gateway(f"http://127.0.0.1:{port}/v1/chat/completions", KEY, process.pid)
 
 
+def mlflow_database(python: Path | None) -> Path | None:
+    """A database with the endpoint, kept beside the environment: its migrations alone take seconds."""
+    if python is None:
+        return None
+    script = VARIANTS / "mlflow_endpoint.py"
+    kept = python.parent.parent / f"endpoint-{hashlib.sha256(script.read_bytes()).hexdigest()[:12]}.db"
+    if not kept.exists():
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+            made = Path(folder) / "mlflow.db"
+            command = [str(python), str(script), f"sqlite:///{made}", "http://127.0.0.1:9/v1"]
+            subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=START_SECONDS)
+            made.rename(kept)
+    return kept
+
+
 @contextmanager
-def mlflow(python: Path, address: str) -> Iterator[tuple[str, Gateway]]:
+def mlflow(python: Path, endpoint: Path, address: str) -> Iterator[tuple[str, Gateway]]:
     with tempfile.TemporaryDirectory() as folder:
-        database, port = f"sqlite:///{folder}/mlflow.db", free_port()
-        setup = [str(python), str(VARIANTS / "mlflow_endpoint.py"), database, address]
-        subprocess.run(setup, cwd=folder, check=True, capture_output=True, timeout=START_SECONDS)
+        file, port = shutil.copy(endpoint, Path(folder) / "mlflow.db"), free_port()
+        with closing(sqlite3.connect(file)) as database, database:
+            database.execute("UPDATE secrets SET auth_config = ?", (json.dumps({"api_base": address}),))
         options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-        command = [str(python), "-m", "mlflow", "server", "--backend-store-uri", database, *options]
+        command = [
+            str(python),
+            "-m",
+            "mlflow",
+            "server",
+            "--backend-store-uri",
+            f"sqlite:///{file}",
+            *options,
+        ]
         with server(command, cwd=folder) as process:
             url = f"http://127.0.0.1:{port}/gateway/mlflow/v1/chat/completions"
             yield "mlflow", Gateway(url, KEY, process.pid)
@@ -194,32 +246,33 @@ async def _ready(name: str, gateway: Gateway) -> Gateway | None:
     return None
 
 
-async def measure(gateways: dict[str, Gateway], seconds: float, calls: int) -> None:
+async def measure(gateways: dict[str, Gateway], seconds: float, clients: int, calls: int) -> None:
     """As many rounds as fit into the time, but at least a few; in each, every gateway takes its turn."""
     until, done = time.monotonic() + seconds, 0
     async with AsyncExitStack() as stack:
-        clients = {name: await stack.enter_async_context(client(one)) for name, one in gateways.items()}
+        asking = {name: await stack.enter_async_context(client(one)) for name, one in gateways.items()}
         for name, gateway in gateways.items():
-            await asyncio.gather(*(ask(clients[name], gateway) for _ in range(CLIENTS)))
+            await asyncio.gather(*(ask(asking[name], gateway) for _ in range(clients)))
         while done < LEAST_ROUNDS or time.monotonic() < until:
             for name, gateway in gateways.items():
-                await turn(clients[name], gateway, calls)
+                await turn(asking[name], gateway, clients, calls)
             done += 1
 
 
-async def turn(http: httpx2.AsyncClient, gateway: Gateway, calls: int) -> None:
+async def turn(http: httpx2.AsyncClient, gateway: Gateway, clients: int, calls: int) -> None:
     before = cpu_seconds(gateway.pid)
-    gateway.wall.append(statistics.median([await ask(http, gateway) for _ in range(max(5, calls // 4))]))
+    alone = max(5, calls // 4)
+    gateway.wall.append(statistics.median([await ask(http, gateway) for _ in range(alone)]))
     began = time.perf_counter()
 
     async def one_client() -> None:
-        for _ in range(calls // CLIENTS):
+        for _ in range(calls // clients):
             await ask(http, gateway)
 
-    await asyncio.gather(*(one_client() for _ in range(CLIENTS)))
-    made = calls // CLIENTS * CLIENTS
+    await asyncio.gather(*(one_client() for _ in range(clients)))
+    made = calls // clients * clients
     gateway.per_second.append(made / (time.perf_counter() - began))
-    gateway.cpu.append((cpu_seconds(gateway.pid) - before) / (made + max(5, calls // 4)))
+    gateway.cpu.append((cpu_seconds(gateway.pid) - before) / (made + alone))
 
 
 async def ask(http: httpx2.AsyncClient, gateway: Gateway) -> float:
@@ -231,7 +284,8 @@ async def ask(http: httpx2.AsyncClient, gateway: Gateway) -> float:
 
 
 def client(gateway: Gateway) -> httpx2.AsyncClient:
-    limits = httpx2.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
+    # others take their turns meanwhile: none may be used just as its server gives it up, after 5 s
+    limits = httpx2.Limits(keepalive_expiry=IDLE_SECONDS)
     headers = {"authorization": f"Bearer {gateway.key}"}
     return httpx2.AsyncClient(headers=headers, timeout=60, limits=limits, trust_env=False)
 
@@ -259,8 +313,8 @@ def cpu_seconds(pid: int | None) -> float:
     return total / TICKS
 
 
-def report(gateways: dict[str, Gateway]) -> None:
-    print(f"{'':12}{'cpu ms':>10}{'wall ms, 1':>12}{f'per second, {CLIENTS}':>16}")
+def report(gateways: dict[str, Gateway], clients: int, took: dict[str, float]) -> None:
+    print(f"{'':12}{'cpu ms':>10}{'wall ms, 1':>12}{f'per second, {clients}':>16}")
     for name, one in sorted(gateways.items()):
         cpu, wall, rate = (statistics.median(values) for values in (one.cpu, one.wall, one.per_second))
         print(f"{name:12}{cpu * 1e3:10.2f}{wall * 1e3:12.2f}{rate:16.0f}")
@@ -290,6 +344,7 @@ def report(gateways: dict[str, Gateway]) -> None:
                 "overhead_ms": overhead("roadworthy"),
                 "overhead_ms_litellm_proxy": overhead("litellm"),
                 "overhead_ms_mlflow_gateway": overhead("mlflow"),
+                **took,
             }
         )
     )
