@@ -34,7 +34,7 @@ prices = {{ input_usd_per_million = 1, output_usd_per_million = 4 }}
 
 [routes.default]
 models = ["main"]
-timeout_seconds = 240
+timeout_seconds = 120
 
 [budgets.everything]
 scope = "environment"
