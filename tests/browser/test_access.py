@@ -1,4 +1,4 @@
-"""Settings and access: who may do what is said here, secrets are shown once, and nobody gives more than they have."""
+"""Settings and access: who may do what is said here, and secrets are shown once."""
 
 import re
 

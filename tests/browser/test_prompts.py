@@ -1,4 +1,4 @@
-"""Prompts: which version serves, what each was used for, what differs between two, and what text is fenced."""
+"""Prompts: which version serves, what each was used for, what differs between two."""
 
 from playwright.sync_api import expect
 

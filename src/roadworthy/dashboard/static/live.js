@@ -17,6 +17,7 @@ const regions = [...document.querySelectorAll("[data-live]")].map((place) => ({
   timer: 0,
   busy: false,
 }));
+sign.hidden = !regions.length;
 let source = null;
 let failures = 0;
 let reopening = 0;
