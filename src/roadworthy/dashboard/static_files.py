@@ -5,6 +5,7 @@ from importlib.resources import files
 from mimetypes import guess_type
 
 from fastapi import APIRouter, Response
+from starlette.responses import RedirectResponse
 
 from roadworthy.errors import NotFound
 
@@ -42,9 +43,11 @@ class StaticFiles:
             kind = guess_type(name)[0] or "application/octet-stream"
             return Response(content, media_type=kind, headers={"cache-control": _FOREVER})
 
-        @made.get("/static/style.css")
-        async def style() -> Response:
+        @made.get("/static/{name}")
+        async def newest(name: str) -> Response:
             """For pages that do not know which version this is."""
-            return Response(self._files["style.css"], media_type="text/css")
+            if name not in self._files:
+                raise NotFound("There is no such file.")
+            return RedirectResponse(self.address(name), 307)
 
         return made

@@ -24,7 +24,7 @@ _PAGE = """<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>{title}</title>
-<link rel="stylesheet" href="/static/style.css"></head>
+<link rel="stylesheet" href="/static/style.css"><link rel="icon" href="/static/icon.svg"></head>
 <body class="alone"><main class="card"><header><h1>{title}</h1></header>
 <div class="body">{body}</div>
 </main></body>
@@ -34,7 +34,7 @@ _PAGE = """<!doctype html>
 _LINK_BY_HAND = """<form method="post" action="/sign-in">
 <input type="hidden" name="next" value="{then}">
 <p><label>With a link that an owner gave you:
-<input name="token" autocomplete="off" required></label> <button>Sign in</button></p></form>"""
+<input name="token" autocomplete="off" required></label></p><button>Sign in</button></form>"""
 _LONGEST_TOKEN = 200
 _LONGEST_PATH = 1_000
 _OWN_PATH = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", re.ASCII)
