@@ -6,7 +6,8 @@
     ad_hoc_version  the version that such a call is recorded under: the hash of its instructions and tools
 
 All else is the way of every call (`pipeline.py`). A length that the client set may cut a reply: unlike a
-prompt's answer, that is what was asked for. An answer that is to be JSON is checked for being JSON.
+prompt's answer, that is what was asked for. An answer that is to be JSON is checked for being JSON, and for
+fitting the client's schema, whatever its model makes of that.
 """
 
 import json
@@ -16,6 +17,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Protocol, cast
 
+from roadworthy.calls.fit import faults
 from roadworthy.calls.output import Output
 from roadworthy.errors import InvalidAnswer
 from roadworthy.models import Delta, Message, Options, Request, Response, Target, ToolCall
@@ -113,18 +115,24 @@ class ReplyOutput(Output[Reply]):
         return self._name
 
     def read(self, response: Response) -> Reply:
-        """The reply in a response. Raises `InvalidAnswer` when it says nothing, or is no JSON."""
+        """The reply in a response. Raises `InvalidAnswer` when it says nothing, or not in its form."""
         finish = "tool_calls" if response.tool_calls else response.finish_reason
+        if finish == "unknown" or (finish == "tool_calls" and not response.tool_calls):
+            finish = "stop"  # where the form of the answer is asked for as a tool, its call is the answer
+        text = response.text
         try:
-            response.text.encode()
+            text.encode()
         except UnicodeEncodeError:
             fault = "the answer has characters that are not Unicode"
             raise InvalidAnswer(f"{fault.capitalize()}.", details={"faults": [fault]}) from None
         if self._is_json and finish == "stop":
-            self.require_json(response.text)
-        elif not response.text and not response.tool_calls and finish != "length":
+            text = self.require_json(text)
+            found = faults(json.loads(text), self._schema) if self._schema is not None else []
+            if found:
+                raise self._invalid(found)
+        elif not text and not response.tool_calls and finish != "length":
             raise InvalidAnswer("The answer is empty.", details={"faults": ["the answer is empty"]})
-        return Reply(response.text, response.tool_calls, "stop" if finish == "unknown" else finish)
+        return Reply(text, response.tool_calls, finish)
 
     def dump(self, value: Reply) -> Json:
         """The reply as JSON."""

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
+from roadworthy.calls.fit import faults
 from roadworthy.records import Json
-from roadworthy.review.fit import faults
 from roadworthy.review.verdict import same
 
 

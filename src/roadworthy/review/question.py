@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from roadworthy.calls.fit import faults
 from roadworthy.errors import RoadworthyError
 from roadworthy.records import Json
-from roadworthy.review.fit import faults
 
 if TYPE_CHECKING:
     from roadworthy.calls.attempt import Attempt

@@ -10,7 +10,14 @@ from roadworthy.models import Delta, ToolCall
 from roadworthy.records import Usage
 from roadworthy.service.gateway.body import read, read_body
 from roadworthy.service.gateway.caller import Caller, about
-from roadworthy.service.gateway.chat_form import REFUSED, ChatRequest, messages_of, options_of, settings_of
+from roadworthy.service.gateway.chat_form import (
+    REFUSED,
+    ChatRequest,
+    messages_of,
+    options_of,
+    require_checkable,
+    settings_of,
+)
 from roadworthy.service.gateway.desk import Desk, Order, created_of, to_json
 from roadworthy.service.gateway.fault import Fault, refuse
 from roadworthy.service.gateway.stream import event
@@ -28,6 +35,8 @@ async def answer(desk: Desk, request: Request, caller: Caller) -> Response:
     if form is not None and (form.type == "json_schema") != (form.json_schema is not None):
         raise refuse("'json_schema' goes with the type 'json_schema'.", "response_format")
     named = form.json_schema if form is not None else None
+    if named is not None:
+        require_checkable(named.schema_, named.strict, "response_format")
     order = Order(
         route=asked.model,
         conversation=Conversation(messages_of(asked), options_of(asked), user=asked.user),

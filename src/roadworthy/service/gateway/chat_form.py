@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from roadworthy.calls.unchecked import unchecked
 from roadworthy.models import Image, Message, Options, Tool, ToolCall
 from roadworthy.prompts import CallSettings
 from roadworthy.service.gateway.fault import refuse
@@ -36,9 +37,9 @@ REFUSED: dict[str, tuple[tuple[Any, ...], str]] = {
 
 
 class Form(BaseModel):
-    """A part of a body; what it does not name is refused."""
+    """A part of a body; what it does not name is refused, and so is text in the place of a number."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class TextPart(Form):
@@ -154,7 +155,7 @@ class StreamOptions(Form):
     include_obfuscation: Literal[False] | None = None
 
 
-class ChatRequest(BaseModel):
+class ChatRequest(Form):
     """The body of `POST /v1/chat/completions`."""
 
     model: str
@@ -209,6 +210,14 @@ def options_of(asked: ChatRequest) -> Options:
         frequency_penalty=asked.frequency_penalty,
         reasoning_effort=asked.reasoning_effort,
     )
+
+
+def require_checkable(schema: dict[str, Any], strict: bool | None, place: str) -> None:
+    """Raise `Fault` where a schema that is to be kept to the letter says what no answer is checked for."""
+    what = unchecked(schema) if strict else None
+    if what is not None:
+        told = f"Answers are not checked for {what}, so the schema cannot be strict."
+        raise refuse(told, place, "unsupported_parameter")
 
 
 def tool(

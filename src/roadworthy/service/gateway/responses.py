@@ -10,6 +10,7 @@ from roadworthy.models import Delta
 from roadworthy.records import Usage
 from roadworthy.service.gateway.body import read, read_body
 from roadworthy.service.gateway.caller import Caller, about
+from roadworthy.service.gateway.chat_form import require_checkable
 from roadworthy.service.gateway.desk import Desk, Order, created_of, to_json
 from roadworthy.service.gateway.fault import Fault, refuse
 from roadworthy.service.gateway.responses_form import (
@@ -29,6 +30,8 @@ async def answer(desk: Desk, request: Request, caller: Caller) -> Response:
     form = asked.form
     if (form.type == "json_schema") != (form.schema_ is not None):
         raise refuse("'schema' goes with the type 'json_schema'.", "text.format")
+    if form.schema_ is not None:
+        require_checkable(form.schema_, form.strict, "text.format")
     order = Order(
         route=asked.model,
         conversation=Conversation(messages_of(asked), options_of(asked), user=asked.user),

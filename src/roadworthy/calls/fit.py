@@ -1,13 +1,21 @@
-"""Whether a value fits a JSON schema: `faults`, in words for the person who gave the value.
+"""Whether a value fits a JSON schema: `faults`, in words for the person or the model that gave the value.
 
-Knows what Pydantic writes for a declared type: references, unions, constants, types, keys, items, lengths and
-bounds. Any other keyword (a pattern, a format) lets every value pass, and so does whatever is not a schema:
-this finds mistakes while the person is still there; the declared type has the last word when the run takes
-the answer.
+Knows what Pydantic writes for a declared type, and OpenAI's strict schemas: references, unions, constants,
+types, keys, items, lengths, bounds, patterns and formats. Any other keyword lets every value pass, and so
+does whatever is not a schema. For a declared type that is enough: it has the last word itself. A schema that
+has to be kept to the letter must have nothing that `unchecked` finds.
 """
 
 from collections.abc import Generator, Mapping
-from typing import Any, cast
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache
+from ipaddress import IPv4Address, IPv6Address
+from typing import Annotated, Any, cast
+from uuid import UUID
+
+from pydantic import StringConstraints, TypeAdapter, ValidationError
+from pydantic_core import SchemaError
 
 from roadworthy.records import Json
 
@@ -18,7 +26,7 @@ _MOST_FAULTS = 8
 _MOST_REFERENCES = 50
 _MUST_BE = "must be "
 
-_TYPES: Mapping[str, str] = {
+TYPES: Mapping[str, str] = {
     "object": "an object",
     "array": "a list",
     "string": "text",
@@ -29,22 +37,36 @@ _TYPES: Mapping[str, str] = {
 }
 
 
+FORMATS: Mapping[str, Any] = {
+    "date-time": datetime,
+    "date": date,
+    "time": time,
+    "duration": timedelta,
+    "uuid": UUID,
+    "ipv4": IPv4Address,
+    "ipv6": IPv6Address,
+    "email": Annotated[str, StringConstraints(pattern=r"^[^@\s]+@[^@\s]+$")],
+    "hostname": Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*$")],
+}
+
+
 def faults(value: Json, schema: Mapping[str, Any]) -> list[str]:
     """What is wrong with `value`, 8 faults at most, each with its place; empty when nothing is."""
     try:
-        found = _Check(schema).value(value, schema, ())
+        found = Check(schema).value(value, schema, ())
     except RecursionError:
         return ["the answer is nested too deeply"]
     return [f"{'.'.join(place) or 'the answer'}: {fault}" for place, fault in found[:_MOST_FAULTS]]
 
 
-class _Check:
+class Check:
     """One schema, against which references are looked up."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
 
     def value(self, value: Json, schema: Any, place: Place) -> list[Found]:
+        """What is wrong with a value at this place of the whole."""
         schema = self._resolved(schema)
         found = [one for part in _schemas(schema.get("allOf")) for one in self.value(value, part, place)]
         branches = _schemas(schema.get("anyOf")) or _schemas(schema.get("oneOf"))
@@ -56,9 +78,9 @@ class _Check:
             if not any(_same(value, one) for one in members):
                 found.append((place, f"{_MUST_BE}{' or '.join(repr(one) for one in members)}"))
             return found
-        kinds = _listed(schema.get("type"))
+        kinds = listed(schema.get("type"))
         if kinds and not any(_is(value, kind) for kind in kinds):
-            found.append((place, f"{_MUST_BE}{' or '.join(_TYPES.get(kind, kind) for kind in kinds)}"))
+            found.append((place, f"{_MUST_BE}{' or '.join(TYPES.get(kind, kind) for kind in kinds)}"))
             return found
         return [*found, *self._inside(value, schema, place)]
 
@@ -80,7 +102,10 @@ class _Check:
         if isinstance(value, list):
             return list(self._array(value, schema, place))
         if isinstance(value, str):
-            return [(place, fault) for fault in _length(len(value), schema, "Length", "characters")]
+            return [
+                (place, fault)
+                for fault in (*_length(len(value), schema, "Length", "characters"), *_text(value, schema))
+            ]
         if isinstance(value, bool) or value is None:
             return []
         return [(place, fault) for fault in _bounds(value, schema)]
@@ -89,7 +114,7 @@ class _Check:
         properties = schema.get("properties")
         known = cast("dict[str, Any]", properties) if isinstance(properties, dict) else {}
         others = schema.get("additionalProperties", True)
-        for name in _listed(schema.get("required")):
+        for name in listed(schema.get("required")):
             if name not in value:
                 yield (*place, name), "is missing"
         for name, part in value.items():
@@ -107,6 +132,10 @@ class _Check:
             yield from self.value(part, inner, (*place, str(number)))
         for fault in _length(len(value), schema, "Items", "items"):
             yield place, fault
+
+    def resolves(self, schema: Mapping[str, Any]) -> bool:
+        """Whether a reference leads to a schema."""
+        return str(schema["$ref"]).startswith("#") and bool(self._resolved(schema))
 
     def _resolved(self, schema: Any) -> Mapping[str, Any]:
         """The schema behind a reference; what cannot be found, or is no schema, lets everything pass."""
@@ -128,7 +157,8 @@ def _schemas(value: Any) -> list[Any]:
     return cast("list[Any]", value) if isinstance(value, list) else []
 
 
-def _listed(value: Any) -> list[str]:
+def listed(value: Any) -> list[str]:
+    """The words of a keyword that takes one or several."""
     return [value] if isinstance(value, str) else [str(one) for one in _schemas(value)]
 
 
@@ -150,7 +180,7 @@ def _is(value: Json, kind: str) -> bool:
     else:
         kinds = {float: "number", str: "string", dict: "object", list: "array", type(None): "null"}
         fitting = (kinds[type(value)],)
-    return kind in fitting or kind not in _TYPES
+    return kind in fitting or kind not in TYPES
 
 
 def _limit(schema: Mapping[str, Any], name: str) -> float | None:
@@ -177,3 +207,37 @@ def _bounds(value: float, schema: Mapping[str, Any]) -> Generator[str]:
         yield f"{_MUST_BE}more than {above}"
     if below is not None and value >= below:
         yield f"{_MUST_BE}less than {below}"
+    step = _limit(schema, "multipleOf")
+    if step and Decimal(str(value)) % Decimal(str(step)):
+        yield f"{_MUST_BE}a multiple of {step}"
+
+
+def _text(value: str, schema: Mapping[str, Any]) -> Generator[str]:
+    pattern, form = schema.get("pattern"), schema.get("format")
+    if isinstance(pattern, str) and not _fits(of_pattern(pattern), value):
+        yield f"does not match {pattern!r}"
+    if isinstance(form, str) and form in FORMATS and not _fits(_of_format(form), value):
+        yield f"{_MUST_BE}of the format {form!r}"
+
+
+def _fits(adapter: TypeAdapter[Any] | None, value: str) -> bool:
+    if adapter is None:
+        return True
+    try:
+        adapter.validate_strings(value, strict=True)
+    except ValidationError:
+        return False
+    return True
+
+
+def of_pattern(pattern: str) -> TypeAdapter[Any] | None:
+    """Pydantic's way of patterns, which takes no longer for a hostile one; None for what it cannot read."""
+    try:
+        return TypeAdapter(Annotated[str, StringConstraints(pattern=pattern)])
+    except SchemaError:
+        return None
+
+
+@cache
+def _of_format(form: str) -> TypeAdapter[Any]:
+    return TypeAdapter(FORMATS[form])
