@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 import roadworthy
 from roadworthy.access import Permission
+from roadworthy.service.gateway import document as gateway
 from roadworthy.service.principal import COOKIE, CSRF_HEADER, needs
 from roadworthy.service.problem import Problem
 
@@ -56,7 +57,9 @@ class Api(FastAPI):
             )
             parts = made.setdefault("components", {})
             parts["securitySchemes"] = _SCHEMES
-            parts.setdefault("schemas", {})["Problem"] = Problem.model_json_schema(mode="serialization")
+            its = parts.setdefault("schemas", {})
+            its["Problem"] = Problem.model_json_schema(mode="serialization")
+            its |= gateway.schemas()
             self.openapi_schema = made
         return self.openapi_schema
 

@@ -163,10 +163,13 @@ _PROBLEMS = {
     431: "The headers are too long.",
     429: "Too many at a time; try again after `Retry-After`.",
     500: "An error here; the operator finds it under the request's id.",
+    502: "The models answered, but not in the form that was asked for.",
     503: "Not available at the moment; try again after `Retry-After`.",
+    504: "The time of the route is over.",
 }
 _OF_ANY = (400, 401, 403, 414, 421, 422, 429, 431, 500, 503)
 _OF_BODIES = (408, 413)
+_PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 
 
 def route(
@@ -174,15 +177,15 @@ def route(
     *more: int,
     body: bool = False,
     replies: Mapping[int, dict[str, Any]] | None = None,
+    errors: Mapping[str, Any] = _PROBLEM,
 ) -> Extra:
-    """What the OpenAPI document says of a route: the permission, who may ask, its problems and `replies`."""
+    """What the OpenAPI document says of a route: the permission, who may ask, its `errors` and `replies`."""
     statuses = sorted({*_OF_ANY, *more, *(_OF_BODIES if body else ())})
     if permission is None:
         statuses = [status for status in statuses if status not in (401, 403) or status in more]
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
     said: Extra = {
         "responses": {
-            **{one: {"description": _PROBLEMS[one], "content": content} for one in statuses},
+            **{one: {"description": _PROBLEMS[one], "content": errors} for one in statuses},
             **(replies or {}),
         },
     }

@@ -43,13 +43,13 @@ QUESTIONS = ("/v1/reviews/{review_id}/answer", "/v1/reviews/{review_id}/decline"
 
 
 async def operations(desk):
-    """Method, path pattern and permission of each operation that takes one."""
+    """Method, path pattern and permission of each operation that takes one, but for test_gateway.py's."""
     document = (await (await desk.open()).get("/openapi.json")).json()
     return [
         (method.upper(), path, Permission(said["x-permission"]))
         for path, methods in document["paths"].items()
         for method, said in methods.items()
-        if "x-permission" in said
+        if "x-permission" in said and "gateway" not in said["tags"]
     ]
 
 

@@ -4,7 +4,7 @@ import base64
 import struct
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,13 +13,14 @@ from roadworthy.models import Message
 from roadworthy.prompts import CallSettings
 from roadworthy.service.gateway.body import read, read_body
 from roadworthy.service.gateway.caller import Caller, about
+from roadworthy.service.gateway.chat_form import Form
 from roadworthy.service.gateway.desk import Desk, Order, to_json
 from roadworthy.service.gateway.fault import refuse
 
 _MOST_TEXTS = 2_048
 
 
-class EmbeddingsRequest(BaseModel):
+class EmbeddingsRequest(Form):
     """The body of `POST /v1/embeddings`."""
 
     model: str

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from roadworthy.models import Image, Message, Options, Tool, ToolCall
 from roadworthy.prompts import CallSettings
@@ -153,7 +153,7 @@ class StreamOptions(Form):
     include_obfuscation: Literal[False] | None = None
 
 
-class ResponsesRequest(BaseModel):
+class ResponsesRequest(Form):
     """The body of `POST /v1/responses`."""
 
     model: str

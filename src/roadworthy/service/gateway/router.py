@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from roadworthy.service.gateway import chat, embeddings, responses
+from roadworthy.service.gateway import chat, document, embeddings, responses
 from roadworthy.service.gateway.asking import UnderWay
 from roadworthy.service.gateway.caller import Authenticate, Caller
+from roadworthy.service.gateway.chat_form import ChatRequest
 from roadworthy.service.gateway.desk import Desk, to_json
+from roadworthy.service.gateway.document import said
+from roadworthy.service.gateway.embeddings import EmbeddingsRequest
 from roadworthy.service.gateway.fault import Fault, route_class
+from roadworthy.service.gateway.responses_form import ResponsesRequest
 
 if TYPE_CHECKING:
     from roadworthy.app import App
@@ -27,35 +31,58 @@ def router(
     most_bytes: int = MOST_BYTES,
     failed: Callable[[Request, Fault], None] = lambda _request, _fault: None,
 ) -> APIRouter:
-    """The routes, for an app that is open. They are not in the OpenAPI document: OpenAI's describes them."""
+    """The routes, for an app that is open."""
     desk = Desk(app, under_way, most_bytes=most_bytes)
-    made = APIRouter(route_class=route_class(app.clock.now_ms, failed), include_in_schema=False)
+    made = APIRouter(route_class=route_class(app.clock.now_ms, failed), tags=["gateway"])
     asker = Depends(authenticate)
 
-    @made.get("/v1/models", dependencies=[asker])
+    @made.get("/v1/models", summary="List the routes", dependencies=[asker], **said(document.ModelList))
     async def models() -> Response:
-        """The routes that 'model' can name."""
+        """The routes that `model` can name."""
         return _json({"object": "list", "data": [_model(name) for name in sorted(desk.routes)]})
 
-    @made.get("/v1/models/{name:path}", dependencies=[asker])
-    async def model(name: str) -> Response:
+    named = said(document.Model)
+    named["openapi_extra"]["parameters"] = [
+        {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+    ]
+
+    @made.get(
+        "/v1/models/{name:path}",  # noqa: FAST003 - every text may be one, so that there is no 422 to document
+        summary="Show a route",
+        dependencies=[asker],
+        **named,
+    )
+    async def model(request: Request) -> Response:
         """One of them."""
+        name = request.path_params["name"]
         desk.require_route(name)
         return _json(_model(name))
 
-    @made.post("/v1/chat/completions")
+    @made.post(
+        "/v1/chat/completions",
+        summary="Make a chat completion",
+        **said(document.ChatCompletion, ChatRequest, streams=True),
+    )
     async def completions(request: Request, caller: Annotated[Caller, asker]) -> Response:
-        """A chat completion."""
+        """`model` names a route."""
         return await chat.answer(desk, request, caller)
 
-    @made.post("/v1/responses")
+    @made.post(
+        "/v1/responses",
+        summary="Make a response",
+        **said(document.ResponseObject, ResponsesRequest, streams=True),
+    )
     async def responding(request: Request, caller: Annotated[Caller, asker]) -> Response:
-        """A response."""
+        """`model` names a route."""
         return await responses.answer(desk, request, caller)
 
-    @made.post("/v1/embeddings")
+    @made.post(
+        "/v1/embeddings",
+        summary="Make vectors for texts",
+        **said(document.Vectors, EmbeddingsRequest),
+    )
     async def embedding(request: Request, caller: Annotated[Caller, asker]) -> Response:
-        """Vectors for texts."""
+        """`model` names a route."""
         return await embeddings.answer(desk, request, caller)
 
     return made
