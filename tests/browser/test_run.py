@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from roadworthy.access import Grant, Role
 from roadworthy.dashboard.queries.run import PAGE
 from roadworthy.db.tables.workflows import steps
+from roadworthy.review.feedback import Feedback, Subject
 from roadworthy.workflows import Filter
 
 
@@ -157,8 +158,13 @@ def test_a_run_is_cancelled_resumed_and_replayed(browse, live):
     page.get_by_role("button", name="Cancel run").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel run").click()
     expect(page.get_by_text("Cancelled.", exact=True)).to_be_visible()
-    page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_text("It goes on.")).to_be_visible()
+    row(page, "wait for shelf").click()
+    page.get_by_role("button", name="Resume from here").click()
+    page.get_by_role("dialog").get_by_role("button", name="Resume from here").click()
+    expect(page.get_by_text("It goes on from step 1.")).to_be_visible()
+    page.get_by_text("1 earlier try, set aside").click()
+    expect(page.locator(".set-aside a.row")).to_contain_text("wait for shelf")
+    live.until(run_id, "waiting")
     live.do(live.app.runs.cancel(run_id))
     live.until(run_id, "cancelled")
     page.goto(f"/runs/{run_id}")
@@ -168,6 +174,18 @@ def test_a_run_is_cancelled_resumed_and_replayed(browse, live):
     expect(page.get_by_text("Started again, as this new run.")).to_be_visible()
     about = page.get_by_role("region", name="About")
     expect(about.get_by_role("link")).to_have_attribute("href", f"/runs/{run_id}")
+
+
+def test_what_users_said_stands_beside(browse, live, a_run):
+    """With their words for whoever may see content, else without."""
+    run_id = a_run("answer_ticket", "dead")
+    said = Feedback(id="", subject=Subject(run_id), rating=-1, comment="Nobody <b>answered</b>.", by="tester")
+    live.do(live.app.feedback.give(said))
+    page = browse(f"/runs/{run_id}")
+    expect(page.get_by_role("region", name="Feedback")).to_contain_text("Nobody <b>answered</b>.")
+    page = browse(f"/runs/{run_id}", "Vera Viewer", Role.VIEWER)
+    expect(page.get_by_role("region", name="Feedback")).to_contain_text("not good")
+    assert "Nobody" not in page.content()
 
 
 def test_content_takes_its_permission(browse, a_run):
