@@ -89,22 +89,9 @@ def test_a_reviewer_sees_no_costs(browse):
     expect(page.get_by_text("Spend this month")).to_have_count(0)
 
 
-def test_who_is_not_signed_in_is_told_how_to(live, chromium):
-    """`/` leads to where one signs in, and that says where links come from."""
-    context = chromium.new_context()
-    page = context.new_page()
-    page.goto(live.url)
-    expect(page).to_have_url(f"{live.url}/sign-in")
-    expect(page.get_by_text("roadworthy access link")).to_be_visible()
-    context.close()
-
-
-def test_where_nothing_has_run_the_first_steps_are_told(browse, live, accessible):
+def test_where_nothing_has_run_the_first_steps_are_told(browse, accessible):
     """Each with what to type, and a button that copies it; so for whoever may see nothing yet."""
-    page = browse("/runs", "Nora New", Role.VIEWER)
-    page.context.clear_cookies()
-    page.goto(live.link("Nora Nowhere", Grant(Role.VIEWER, tenant="nobody-yet")))
-    page.get_by_role("button", name="Sign in").click()
+    page = browse("/", "Nora Nowhere", Grant(Role.VIEWER, tenant="nobody-yet"))
     expect(page.get_by_role("heading", name="The first three steps")).to_be_visible()
     expect(page.locator("pre", has_text="roadworthy run answer_ticket")).to_be_visible()
     accessible(page)

@@ -130,7 +130,9 @@ def _reviews(late: queries.Overdue) -> list[Concern]:
     if not late.count:
         return []
     said = f"{_count(late.count, 'review')} {'is' if late.count == 1 else 'are'} overdue"
-    return [Concern("overdue", "bad", said, "The longest wait first.", "/reviews", late.oldest_ms)]
+    return [
+        Concern("overdue", "bad", said, "The longest wait first.", "/reviews?show=overdue", late.oldest_ms)
+    ]
 
 
 def _budgets(standings: Sequence[Standing]) -> list[Concern]:

@@ -187,7 +187,7 @@ async def _accepted(visit: Visit, days: Sequence[date]) -> tuple[Card, Chart]:
         [_part(one, names) for one in by_day] for names in (("approved",), ("approved", "edited"))
     )
     whole = sum(by_day, Counter[str]())
-    title, address = "Accepted unedited", "/reviews?" + urlencode({"status": "edited"})
+    title, address = "Accepted unedited", "/reviews?show=decided"
     card = Card(
         title,
         share(_part(whole, ("approved",))) or "no review yet",
