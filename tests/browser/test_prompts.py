@@ -1,4 +1,4 @@
-"""Prompts: which version serves, what each was used for, what differs between two."""
+"""Prompts: which version serves, what each was used for, what differs between two, and what is fenced."""
 
 from playwright.sync_api import expect
 
