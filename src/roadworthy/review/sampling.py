@@ -21,7 +21,6 @@ ALARM_AT: Final = 1_000.0
 
 _BETS: Final = (0.05, 0.1, 0.3)
 """Rises that the detector looks for, as shares of the way from the rate relied on to 1."""
-_HALVINGS: Final = 45
 
 
 def log_evidence(errors: int, reviewed: int, rate: float) -> float:
@@ -43,14 +42,15 @@ def bound(errors: int, reviewed: int, alpha: float) -> float:
     if not right:
         return 1.0
     needed = -math.log(alpha) - _mixture(errors, reviewed)
-    low, high = errors / reviewed, 1.0
-    for _ in range(_HALVINGS):  # the evidence grows from the share that was seen up to 1
-        middle = (low + high) / 2
-        if -errors * math.log(middle) - right * math.log1p(-middle) < needed:
-            low = middle
-        else:
-            high = middle
-    return high
+    rate = -math.expm1(-needed / right)  # what it would be if the errors weighed nothing: no less than it is
+    while rate < 1:
+        # The evidence is convex and grows: from above, Newton's steps come down to the rate, never past it.
+        excess = -errors * math.log(rate) - right * math.log1p(-rate) - needed
+        closer = rate - excess / (right / (1 - rate) - errors / rate)
+        if closer >= rate:
+            break
+        rate = closer
+    return rate
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ RunBody = Callable[[str], Awaitable[None]]
 StepBody = Callable[[], Awaitable[Json]]
 
 _QUEUE = "roadworthy"
-_LISTENER_SECONDS = 0.2
+_LISTENER_SECONDS = 0.05
 """The engine's listener looks into two empty dictionaries this often; stopping waits for its sleep to end."""
 _VERSION = "roadworthy-1"
 """Constant, so that no upgrade orphans pending runs; changed code is noticed by fingerprint instead."""
