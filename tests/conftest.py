@@ -1,16 +1,21 @@
-"""Databases for the tests: every test that asks for one gets its own, empty, and it is gone afterwards.
+"""Databases for the tests: every test that asks for one gets its own, and it is gone afterwards.
 
 `fresh_database_url` runs a test twice, on SQLite and on PostgreSQL; `sqlite_url` and `fresh_postgres_url`
-give one kind. The PostgreSQL server is the one that `ROADWORTHY_TEST_POSTGRES_URL` names (its role may create
-databases), or else an embedded one on a Unix socket in a temporary folder, started at most once in a session
-and stopped at its end.
+give one kind. Their tables are there: migrating takes longer than most tests do, so it is done once a session
+and the result copied. `empty_database_url` is for tests of migrating.
+
+The PostgreSQL server is the one that `ROADWORTHY_TEST_POSTGRES_URL` names (its role may create databases), or
+else an embedded one on a Unix socket in a temporary folder, started at most once in a session and stopped at
+its end.
 """
 
+import asyncio
 import os
 import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,8 +26,10 @@ import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy import make_url
 
-from roadworthy.db import Database
+from roadworthy import App
+from roadworthy.db import Database, upgrade
 from roadworthy.db.tables.rollups import rolled_up
+from roadworthy.workflows.engine import migrate
 
 # Tables are as wide as in a pipe, also where a test process is told a terminal's width.
 os.environ.pop("COLUMNS", None)
@@ -52,35 +59,80 @@ def postgres_url() -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-@pytest.fixture
-def fresh_postgres_url(postgres_url: str) -> Iterator[str]:
-    """An empty PostgreSQL database of this test's own."""
-    name = f"roadworthy_test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-        finally:
-            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with all tables, those of the engine included."""
+    folder = tmp_path_factory.mktemp("template")
+    (folder / "roadworthy.toml").touch()
+    file = folder / "template.db"
+
+    async def launch() -> None:
+        async with App.load(folder, overrides={"database.url": f"sqlite:///{file}"}).running():
+            return
+
+    asyncio.run(launch())
+    return file
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_url: str) -> Iterator[str]:
+    """The name of a database with all tables, those of the engine included."""
+    with _database(postgres_url, "template") as url:
+        database = Database(url)
+        upgrade(database)
+        migrate(database)
+        database.close()
+        yield str(make_url(url).database)
 
 
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
-    """The address of an SQLite database of this test's own; the file does not exist yet."""
-    return f"sqlite:///{tmp_path / 'roadworthy.db'}"
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """An SQLite database of this test's own."""
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'roadworthy.db')}"
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture
+def fresh_postgres_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
+    """A PostgreSQL database of this test's own."""
+    with _database(postgres_url, "test", copy_of=postgres_template) as url:
+        yield url
+
+
+_BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=_BOTH)
 def fresh_database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database of this test's own, once of each kind that Roadworthy runs on."""
+    """A database of this test's own, once of each kind that Roadworthy runs on."""
     return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "fresh_postgres_url")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark every test that reaches a PostgreSQL server, however it came to ask for one."""
+@pytest.fixture(params=_BOTH)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without any table, once of each kind; the SQLite file does not exist yet."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'empty.db'}"
+    else:
+        with _database(request.getfixturevalue("postgres_url"), "empty") as url:
+            yield url
+
+
+_LONGEST_FIRST = ("crash", "e2e", "browser", "contract")
+"""Folders whose tests are long; one of them at the very end would keep a single process busy."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark every test that reaches a PostgreSQL server; side by side, begin with those that take long."""
     for item in items:
         if "postgres_url" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.postgres)
+    if hasattr(config, "workerinput"):  # this is a process of pytest-xdist
+        items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -89,6 +141,19 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     report.sections = [(name, text.encode(errors="replace").decode()) for name, text in report.sections]
     return report
+
+
+@contextmanager
+def _database(server_url: str, kind: str, *, copy_of: str = "template1") -> Iterator[str]:
+    name = f"roadworthy_{kind}_{uuid.uuid4().hex}"
+    # copying the files is quicker than the default, which logs every page, where nothing waits for the disk
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+    with psycopg.connect(server_url, autocommit=True) as server:
+        server.execute(create.format(sql.Identifier(name), sql.Identifier(copy_of)))
+        try:
+            yield make_url(server_url).set(database=name).render_as_string(hide_password=False)
+        finally:
+            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _spare_the_disk(server_url: str) -> None:

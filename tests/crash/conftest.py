@@ -19,9 +19,6 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from roadworthy.db import Database, upgrade
-from roadworthy.workflows.engine import migrate
-
 PROJECT = Path(__file__).parent / "project"
 
 
@@ -141,10 +138,6 @@ def make_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
     def make(url: str) -> Lab:
         folder = tmp_path / "outside"
         folder.mkdir()
-        database = Database(url)
-        upgrade(database)
-        migrate(database)
-        database.close()
         monkeypatch.setenv("ROADWORTHY__DATABASE__URL", url)
         monkeypatch.syspath_prepend(PROJECT)
         labs.append(Lab(folder, url))

@@ -21,7 +21,7 @@ import pytest
 import sqlalchemy as sa
 
 from roadworthy import App
-from roadworthy.db import Database, upgrade
+from roadworthy.db import Database
 from roadworthy.db.tables.budgets import budget_accounts, reservations
 from roadworthy.db.tables.calls import call_attempts, calls
 from roadworthy.records import SystemClock, Usage
@@ -81,7 +81,6 @@ class Street:
             ledger_path=self.ledger,
         )
         self.database = Database(url)
-        upgrade(self.database)
         self.processes: list[subprocess.Popen[str]] = []
         self._billed = 0
 

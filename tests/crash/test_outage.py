@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from roadworthy.db import Database, upgrade
+from roadworthy.workflows.engine import migrate
+
 
 class Server:
     """A PostgreSQL server of this test's own, which can be taken away."""
@@ -51,7 +54,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
 @pytest.fixture
 def lab(server, make_lab):
-    """A laboratory on that server."""
+    """A laboratory on that server, whose database has no tables yet."""
+    database = Database(server.url)
+    upgrade(database)
+    migrate(database)
+    database.close()
     return make_lab(server.url)
 
 

@@ -11,9 +11,6 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from roadworthy.db import Database, upgrade
-from roadworthy.workflows.engine import migrate
-
 DESK = '''\
 """Doubles numbers, and waits for a file."""
 
@@ -101,10 +98,6 @@ def test_a_second_signal_ends_it_at_once(start, key):
 def test_two_services_and_a_worker_share_postgresql(start, key, tmp_path, monkeypatch, fresh_postgres_url):
     """A run started at one is waited for at the other, which hears of it from the database."""
     monkeypatch.setitem(os.environ, "ROADWORTHY__DATABASE__URL", fresh_postgres_url)
-    database = Database(fresh_postgres_url)
-    upgrade(database)
-    migrate(database)
-    database.close()
     one, two, worker = (
         start("serve", "--no-worker", "--port", "0"),
         start("serve", "--no-worker", "--port", "0"),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from roadworthy.access import Access, Grant, Principal, PrincipalKind, Role
-from roadworthy.db import Database, upgrade
+from roadworthy.db import Database
 from roadworthy.records import RandomIds
 from roadworthy.settings import AccessSettings
 from roadworthy.testing import FakeClock
@@ -25,7 +25,6 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.database = Database(self.url)
-        upgrade(self.database)
         self.access = self.another()
 
     def another(self, database: Database | None = None, **settings: object) -> Access:

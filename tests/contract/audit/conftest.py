@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from roadworthy.audit import Audit, Keyring
-from roadworthy.db import Database, upgrade
+from roadworthy.db import Database
 from roadworthy.db.tables.calls import call_attempts, calls
 from roadworthy.records import RandomIds
 from roadworthy.telemetry import Scrubber
@@ -21,7 +21,6 @@ class Log:
 
     def __init__(self, url: str, key: bytes | None = None, old: tuple[bytes, ...] = ()) -> None:
         self.database = Database(url)
-        upgrade(self.database)
         self.clock = FakeClock()
         self.scrubber = Scrubber()
         self.audit = self.with_keys(key, old)

@@ -15,7 +15,6 @@ import sqlalchemy as sa
 
 from roadworthy.budgets import Amount, Key, store
 from roadworthy.db import Database
-from roadworthy.db.tables import metadata
 from roadworthy.db.tables.budgets import budget_accounts, reservations
 
 pytestmark = pytest.mark.slow  # starts processes
@@ -38,9 +37,8 @@ spender = _program()
 
 @pytest.fixture
 def database(fresh_database_url: str) -> Iterator[Database]:
-    """A database with the tables of budgets."""
+    """An open database."""
     opened = Database(fresh_database_url)
-    opened.write_now(lambda tx: metadata.create_all(tx, tables=[budget_accounts, reservations]))
     yield opened
     opened.close()
 

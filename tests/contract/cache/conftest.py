@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from roadworthy.db import Database, upgrade
+from roadworthy.db import Database
 from roadworthy.models.cache import AnswerCache, Cached
 from roadworthy.records import Usage
 from roadworthy.settings import AnswerCacheSettings
@@ -15,7 +15,6 @@ from roadworthy.testing import FakeClock
 def database(fresh_database_url: str) -> Iterator[Database]:
     """An open database with the schema."""
     opened = Database(fresh_database_url)
-    upgrade(opened)
     yield opened
     opened.close()
 

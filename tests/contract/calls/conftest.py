@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from roadworthy.calls import Answer, Call, Output, Pipeline, store
 from roadworthy.calls.plan import LoadRouter
-from roadworthy.db import Database, upgrade
+from roadworthy.db import Database
 from roadworthy.db.tables import budgets, calls
 from roadworthy.models import AnswerCache, Gates, LearnedRouter, Models
 from roadworthy.models.providers import pydantic_ai  # noqa: F401 - loads for seconds; not while time is measured
@@ -192,7 +192,6 @@ async def desk(
     """A desk with an empty database of each kind, and a provider without a script."""
     monkeypatch.setenv("DESK_KEY", KEY)
     database = Database(fresh_database_url)
-    upgrade(database)
     async with SimulatedProvider(ledger_path=tmp_path / "ledger.jsonl") as server:
         made = Desk(server, database, tmp_path)
         yield made

@@ -4,17 +4,14 @@ Whatever goes wrong, these hold: the call ends within its time, nothing stays se
 settled in the books at what its record says, and the record never says less than the provider bills.
 """
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from roadworthy.calls import CallPutOff, Rules, function_of
-from roadworthy.db import Database, upgrade
 from roadworthy.errors import InvalidAnswer, ProviderError, RoadworthyError, TryLater
 from roadworthy.testing.simulated import (
     BadRequest,
@@ -123,20 +120,10 @@ def vars_of(fault: Any) -> list[Any]:
     ]
 
 
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with all tables."""
-    file = tmp_path_factory.mktemp("template") / "template.db"
-    database = Database(f"sqlite:///{file}")
-    upgrade(database)
-    database.close()
-    return file
-
-
 @pytest.fixture
-def fresh_database_url(template: Path, tmp_path: Path) -> str:
+def fresh_database_url(sqlite_url: str) -> str:
     """SQLite only: which database it is makes no difference here, and there are many tests."""
-    return f"sqlite:///{shutil.copy(template, tmp_path / 'roadworthy.db')}"
+    return sqlite_url
 
 
 @pytest.fixture

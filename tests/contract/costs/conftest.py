@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 
 from roadworthy.cli import terminal
 from roadworthy.cli.main import execute
-from roadworthy.db import Database, upgrade
+from roadworthy.db import Database
 from roadworthy.db.tables import budgets, metadata, rollups  # noqa: F401 - their tables are made below
 from roadworthy.db.tables.calls import call_attempts, calls
 from roadworthy.db.tables.workflows import runs
@@ -142,7 +141,6 @@ class Ledger:
 def ledger(fresh_database_url: str) -> Iterator[Ledger]:
     """An empty ledger on a database of each kind."""
     database = Database(fresh_database_url)
-    database.write_now(metadata.create_all)
     yield Ledger(database)
     database.close()
 
@@ -196,7 +194,6 @@ def open_desk(
     monkeypatch.setattr(sys, "argv", ["roadworthy"])
     terminal.console.cache_clear()
     database = Database(url)
-    upgrade(database)
 
     def call(*words: object) -> Outcome:
         capsys.readouterr()
@@ -221,20 +218,9 @@ def desk(
     yield from open_desk(fresh_database_url, tmp_path, capsys, monkeypatch)
 
 
-@pytest.fixture(scope="session")
-def upgraded(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite file with the schema, to be copied."""
-    file = tmp_path_factory.mktemp("upgraded") / "roadworthy.db"
-    database = Database(f"sqlite:///{file}")
-    upgrade(database)
-    database.close()
-    return file
-
-
 @pytest.fixture
 def sqlite_desk(
-    upgraded: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Desk]:
     """A desk on SQLite, where the database makes no difference."""
-    url = f"sqlite:///{shutil.copy(upgraded, tmp_path / 'roadworthy.db')}"
-    yield from open_desk(url, tmp_path, capsys, monkeypatch)
+    yield from open_desk(sqlite_url, tmp_path, capsys, monkeypatch)

@@ -122,7 +122,7 @@ ENVIRONMENTS = itertools.count()
     where=st.sampled_from([{}, {"workflow": "a"}, {"tenant": "é/ü"}, {"prompt": "p"}, {"prompt": "p@v2"}]),
     model=st.sampled_from([None, None, "small", "big"]),
 )
-@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_report_is_the_same_from_hours_and_from_calls(
     ledger, rollups, same, seed, by, since_ms, lasts_ms, on_the_hour, timezone, where, model
 ):
@@ -421,10 +421,7 @@ async def test_several_that_add_up_at_once_count_nothing_twice(ledger, clock, sa
 
 def test_what_is_committed_while_an_hour_is_added_up_is_not_lost(fresh_postgres_url, clock, from_calls):
     """A write that nobody sees yet leaves its mark behind when it is committed."""
-    from roadworthy.db import upgrade
-
     database = Database(fresh_postgres_url)
-    upgrade(database)
     try:
         with database.engine.begin() as slow:
             values = {"environment": "production", "prompt_id": "p", "prompt_version": "p@v1"}

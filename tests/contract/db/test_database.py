@@ -20,7 +20,6 @@ _NAMES = Prepared(
 def database(fresh_database_url: str):
     """An open database with the schema."""
     opened = Database(fresh_database_url)
-    upgrade(opened)
     yield opened
     opened.close()
 

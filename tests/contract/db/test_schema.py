@@ -31,9 +31,9 @@ from roadworthy.errors import SchemaError
 
 
 @pytest.fixture
-def database(fresh_database_url: str):
+def database(empty_database_url: str):
     """An open, empty database."""
-    opened = Database(fresh_database_url)
+    opened = Database(empty_database_url)
     yield opened
     opened.close()
 
@@ -132,9 +132,9 @@ def test_an_older_program_refuses_a_newer_schema(database: Database) -> None:
         upgrade(database)
 
 
-async def test_two_processes_that_upgrade_at_once_do_it_once(fresh_database_url: str) -> None:
+async def test_two_processes_that_upgrade_at_once_do_it_once(empty_database_url: str) -> None:
     """Every worker of a new release may try: one migrates, the others wait and go on."""
-    several = [Database(fresh_database_url) for _ in range(4)]
+    several = [Database(empty_database_url) for _ in range(4)]
     try:
         done = await asyncio.gather(*(asyncio.to_thread(upgrade, one) for one in several))
         assert any(done)

@@ -1,21 +1,14 @@
-"""Apps on databases of their own: the schema is made once a session for each kind, and copied for a test."""
+"""Apps on databases of their own, and ways to wait for what their workers do."""
 
 import asyncio
-import shutil
 import time
-import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
-from psycopg import sql
-from sqlalchemy import make_url
 
 from roadworthy import App
-from roadworthy.db import Database, upgrade
-from roadworthy.workflows.engine import migrate
 
 QUICK = {
     "workers.poll_seconds": 0.05,
@@ -24,52 +17,6 @@ QUICK = {
     "workers.park_after_seconds": 0.3,
     "workers.shutdown_seconds": 0.1,
 }
-
-
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with all tables, those of the engine included."""
-    folder = tmp_path_factory.mktemp("template")
-    (folder / "roadworthy.toml").touch()
-    file = folder / "template.db"
-
-    async def launch() -> None:
-        async with App.load(folder, overrides={"database.url": f"sqlite:///{file}"}).running():
-            return
-
-    asyncio.run(launch())
-    return file
-
-
-@pytest.fixture(scope="session")
-def postgres_template(postgres_url: str) -> Iterator[str]:
-    """The name of a database with all tables, those of the engine included."""
-    name = f"roadworthy_template_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        database = Database(make_url(postgres_url).set(database=name).render_as_string(hide_password=False))
-        upgrade(database)
-        migrate(database)
-        database.close()
-        yield name
-        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """A copy of the template file."""
-    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'roadworthy.db')}"
-
-
-@pytest.fixture
-def fresh_postgres_url(postgres_url: str, postgres_template: str) -> Iterator[str]:
-    """A copy of the template database."""
-    name = f"roadworthy_test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_url, autocommit=True) as server:
-        copy = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
-        server.execute(copy.format(sql.Identifier(name), sql.Identifier(postgres_template)))
-        yield make_url(postgres_url).set(database=name).render_as_string(hide_password=False)
-        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from openai import AsyncOpenAI
 
 from roadworthy.app import App
 from roadworthy.calls import store
-from roadworthy.db import upgrade
 from roadworthy.db.tables import budgets, calls
 from roadworthy.models.providers import pydantic_ai  # noqa: F401 - loads for seconds; not while a test waits
 from roadworthy.prompts import load_prompts
@@ -108,15 +107,15 @@ Start = Callable[..., Awaitable[Gateway]]
 
 
 @pytest.fixture
-async def start(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Start]:
-    """Start a gateway: `models` and `routes` change its settings, anything else is a section of its own.
-
-    On SQLite; a test that also asks for `fresh_database_url` runs on both databases.
-    """
+def database_url(request: pytest.FixtureRequest) -> str:
+    """SQLite; a test that also asks for `fresh_database_url` runs on both databases."""
     both = "fresh_database_url" in request.fixturenames
-    database_url = request.getfixturevalue("fresh_database_url" if both else "sqlite_url")
+    return request.getfixturevalue("fresh_database_url" if both else "sqlite_url")
+
+
+@pytest.fixture
+async def start(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Start]:
+    """Start a gateway: `models` and `routes` change its settings, anything else is a section of its own."""
     monkeypatch.setenv("DESK_KEY", "sk-made-up-key-of-the-provider")
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(SimulatedProvider())
@@ -148,7 +147,6 @@ async def start(
                 }
             )
             app = App(settings, load_prompts(tmp_path / "prompts"))
-            upgrade(app.database)
             await stack.enter_async_context(app.running(work=False))
             for name in wanted:
                 await app.models.target(name).prepare()

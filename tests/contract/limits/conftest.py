@@ -1,4 +1,4 @@
-"""Databases with the tables of the models feature, and programs that work on them."""
+"""Databases, and programs that work on them."""
 
 import json
 import subprocess
@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from roadworthy.db import Database
-from roadworthy.db.tables import metadata, models
 
 PROGRAM = Path(__file__).parent / "program.py"
-TABLES = [models.rate_buckets, models.model_slots, models.model_health, models.model_probes]
 
 
 @pytest.fixture
@@ -23,7 +21,6 @@ def open_database(fresh_database_url):
         opened.append(Database(fresh_database_url, patience_seconds=10))
         return opened[-1]
 
-    make().write_now(lambda tx: metadata.create_all(tx, tables=TABLES))
     yield make
     for one in opened:
         one.close()

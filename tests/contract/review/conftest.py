@@ -1,4 +1,4 @@
-"""A database with the tables of reviews and runs, and a way to ask a question in it."""
+"""A database, and a way to ask a question in it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -6,26 +6,15 @@ from dataclasses import replace
 import pytest
 
 from roadworthy.db import Database
-from roadworthy.db.tables import metadata, workflows
-from roadworthy.db.tables.review import review_drafts, review_items, review_verdicts
 from roadworthy.review import Item, Question, store
 
-TABLES = [
-    review_items,
-    review_verdicts,
-    review_drafts,
-    workflows.runs,
-    workflows.run_payloads,
-    workflows.signals,
-]
 QUESTION = Question((("user", "Which share?"),), {"of": "it"}, {"type": "object"})
 
 
 @pytest.fixture
 def database(fresh_database_url: str) -> Iterator[Database]:
-    """An open database with these tables."""
+    """An open database."""
     opened = Database(fresh_database_url)
-    opened.write_now(lambda tx: metadata.create_all(tx, tables=TABLES))
     yield opened
     opened.close()
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from roadworthy import App
-from roadworthy.db import Database, upgrade
+from roadworthy.db import Database
 from roadworthy.db.tables.review import review_drafts, review_verdicts
 from roadworthy.errors import Forbidden, InvalidInput, NotFound, StateConflict
 from roadworthy.review import Choice, Held, Kind, Reviewer, Vote, quality, store, votes
@@ -35,7 +35,6 @@ def app(fresh_database_url: str, tmp_path: Path) -> Iterator[App]:
         "workflows.refund.reviewers": ["Ann"],
     }
     made = App.load(tmp_path, overrides=overrides, clock=FakeClock())
-    upgrade(made.database)
     yield made
     made.database.close()
 

@@ -7,11 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from roadworthy import App
-from roadworthy.db import unpack, upgrade
+from roadworthy.db import unpack
 from roadworthy.db.tables.workflows import signals
 from roadworthy.errors import NotFound
 from roadworthy.review import ItemStatus, Question, signal_name, store
-from roadworthy.workflows.engine import migrate
 
 SCHEMA = {"type": "object", "properties": {"share": {"type": "number"}}}
 
@@ -27,8 +26,6 @@ def app(fresh_database_url: str, tmp_path: Path) -> Iterator[App]:
     async def ask_person(review_id: str) -> dict[str, str]:
         return await made.wait_for_signal(signal_name(review_id))
 
-    upgrade(made.database)
-    migrate(made.database)
     yield made
     made.database.close()
 

@@ -1,7 +1,5 @@
 """The service on a real socket, over a project with three workflows, and clients with keys of every kind."""
 
-import asyncio
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -113,27 +111,6 @@ class Desk:
 
 
 Open = Callable[..., Awaitable[Desk]]
-
-
-@pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database file with all tables, those of the engine included."""
-    folder = tmp_path_factory.mktemp("template")
-    (folder / "roadworthy.toml").touch()
-    file = folder / "template.db"
-
-    async def launch() -> None:
-        async with App.load(folder, overrides={"database.url": f"sqlite:///{file}"}).running():
-            return
-
-    asyncio.run(launch())
-    return file
-
-
-@pytest.fixture
-def sqlite_url(template: Path, tmp_path: Path) -> str:
-    """A copy of the template file."""
-    return f"sqlite:///{shutil.copy(template, tmp_path / 'roadworthy.db')}"
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ import sqlalchemy as sa
 
 from roadworthy.budgets import Account, Amount, Budgets, Key, Reservation, Subject, store
 from roadworthy.db import Database
-from roadworthy.db.tables import metadata
-from roadworthy.db.tables.budgets import budget_accounts, reservations
+from roadworthy.db.tables.budgets import budget_accounts
 from roadworthy.db.tables.workflows import runs
 from roadworthy.settings import BudgetSettings
 
@@ -47,8 +46,6 @@ class Books:
 def books(fresh_database_url) -> Iterator[Books]:
     """Empty books."""
     database = Database(fresh_database_url)
-    tables = [budget_accounts, reservations, runs]
-    database.write_now(lambda tx: metadata.create_all(tx, tables=tables))
     yield Books(database)
     database.close()
 

@@ -4,7 +4,6 @@ import pytest
 import sqlalchemy as sa
 
 from roadworthy.db import Database
-from roadworthy.db.tables import calls, metadata, rollups, workflows  # noqa: F401 - their tables are made below
 from roadworthy.monitoring import Dimension, Filter, Query, costs
 
 
@@ -27,7 +26,6 @@ def test_a_report_of_a_day_does_not_read_a_year(sqlite_url, by):
         ]
 
     try:
-        database.write_now(metadata.create_all)
         plans = database.read_now(look)
     finally:
         database.close()

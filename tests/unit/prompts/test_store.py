@@ -7,7 +7,6 @@ import pytest
 import sqlalchemy as sa
 
 from roadworthy.db import Database
-from roadworthy.db.tables import metadata
 from roadworthy.db.tables.prompts import prompt_labels, prompt_versions
 from roadworthy.errors import PromptError
 from roadworthy.prompts import Version, parse, store
@@ -15,9 +14,8 @@ from roadworthy.prompts import Version, parse, store
 
 @pytest.fixture
 def database(fresh_database_url) -> Iterator[Database]:
-    """A database with the tables of this feature."""
+    """An open database."""
     database = Database(fresh_database_url)
-    database.write_now(lambda tx: metadata.create_all(tx, tables=[prompt_versions, prompt_labels]))
     yield database
     database.close()
 

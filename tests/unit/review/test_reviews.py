@@ -8,9 +8,6 @@ import sqlalchemy as sa
 from roadworthy.audit import Audit, Keyring
 from roadworthy.audit import Filter as AuditFilter
 from roadworthy.db import Database
-from roadworthy.db.tables import metadata
-from roadworthy.db.tables.audit import audit_entries, audit_heads
-from roadworthy.db.tables.review import review_items
 from roadworthy.errors import InvalidInput, NotFound, StateConflict
 from roadworthy.review import Filter, ItemStatus, Question, Reviews, Said, store
 from roadworthy.telemetry import Telemetry
@@ -25,8 +22,6 @@ class Desk:
 
     def __init__(self, url):
         self.database = Database(url)
-        tables = [review_items, audit_entries, audit_heads]
-        self.database.write_now(lambda tx: metadata.create_all(tx, tables=tables))
         self.clock = FakeClock(1_000_000)
         self.audit = Audit(
             self.database,

@@ -1,14 +1,11 @@
 """States of the provider-batch lane: each change is made once, by whoever comes first."""
 
-from pathlib import Path
-
 import pytest
 import sqlalchemy as sa
 
 from roadworthy.calls.lane import BatchStatus, LaneRequest, LaneStatus
 from roadworthy.calls.lane.store import batches, requests
 from roadworthy.db import Database
-from roadworthy.db.tables import metadata
 from roadworthy.db.tables.lanes import batch_requests, provider_batches
 from roadworthy.models.provider_batch import BatchHandle
 
@@ -17,10 +14,9 @@ HANDLE = BatchHandle("openai", "batch_1", {})
 
 
 @pytest.fixture
-def tx(tmp_path: Path):
+def tx(sqlite_url: str):
     """A connection to an empty database."""
-    database = Database(f"sqlite:///{tmp_path / 'lane.db'}")
-    database.write_now(metadata.create_all)
+    database = Database(sqlite_url)
     with database.engine.begin() as connection:
         yield connection
     database.close()
