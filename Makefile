@@ -20,8 +20,9 @@ setup: $(STAMP) ## Build .venv from the hashed lock file; does nothing when noth
 demo: setup ## Run the support desk example: real tickets, a local model, no key and no server
 	@$(BIN)/roadworthy demo --project examples/support_desk
 
-test: setup ## Run all tests: unit, contract, end to end, crash; two files at a time
-	@$(BIN)/pytest --numprocesses=2 --dist=loadfile $(ARGS)
+# Three for two cores, since many tests wait for a process or a clock; who is done takes tests from the others.
+test: setup ## Run all tests: unit, contract, end to end, crash; three at a time
+	@$(BIN)/pytest --numprocesses=3 --dist=worksteal $(ARGS)
 
 check: setup ## Format, lint, types, imports and fast tests, side by side, in seconds
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(ONE_BY_ONE) types unit lint format-check imports

@@ -204,6 +204,9 @@ async def test_a_model_that_is_down_is_left_alone_and_probed(desk):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "fresh_database_url", ["sqlite"], indirect=True
+)  # retries are counted in the process
 async def test_an_outage_is_no_storm_of_retries(desk):
     """A thousand calls while the first model is down: all are answered, and few requests are repetitions."""
 

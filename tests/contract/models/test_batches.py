@@ -702,7 +702,7 @@ async def test_features_that_requests_ask_for_in_a_header_are_asked_for_the_batc
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("dialect", "count"), [("simulated", 10_000), ("anthropic", 1_000)])
+@pytest.mark.parametrize(("dialect", "count"), [("simulated", 2_000), ("anthropic", 1_000)])
 async def test_a_large_batch_passes_one_by_one(*, server, models, ask, quiet, dialect, count):
     """Neither the items nor the results of a large batch are ever in memory together."""
     batches = await models.target(dialect).batch()

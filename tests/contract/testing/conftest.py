@@ -17,6 +17,7 @@ def run_pytest(pytester, monkeypatch):
     def run(*options, ini="", with_asyncio=True):
         loops = WITH_ASYNCIO if with_asyncio else ""
         pytester.makeini(f"[pytest]\nfilterwarnings = error\n{loops}{ini}")
-        return pytester.runpytest_subprocess(*plugin, "--strict-markers", "-p", "no:cacheprovider", *options)
+        without = (f"-pno:{name}" for name in ("cacheprovider", "schemathesis", "langsmith_plugin"))
+        return pytester.runpytest_subprocess(*plugin, "--strict-markers", *without, *options)
 
     return run
