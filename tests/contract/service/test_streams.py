@@ -210,8 +210,8 @@ async def test_a_strange_last_event_is_a_fault(desk, given):
 
 async def test_a_stream_tells_who_takes_a_review_on(desk):
     """Lists say who is at work: a claim is told, and so is a change of whom it is assigned to."""
-    client, review_id = await desk.client(), await desk.review()
-    async with following(client, "/v1/events") as events:
+    client, review_id = await desk.client(Grant(Role.VIEWER)), await desk.review()
+    async with following(client, "/v1/events") as events, asyncio.timeout(15):
         run_id = await desk.run()  # told by a look that has seen the review as it was
         assert (await anext(events))[1]["id"] == run_id
         for change in (desk.app.reviews.claim(review_id, "Ann"), desk.app.reviews.assign(review_id, "Ben")):
