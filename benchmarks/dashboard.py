@@ -28,6 +28,7 @@ from variants import many_runs
 
 RUNS, CALLS = 100_000, 1_000_000
 GOAL_MS = 100.0
+NOT_FOUND = 404
 PROJECT = """
 [project]
 name = "busy-desk"
@@ -69,6 +70,7 @@ async def measure(folder: Path, url: str, requests: int) -> dict[str, Any]:
         async with Server(service, app.settings.service) as server:
             async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
                 link = await app.access.first_link(many_runs.ME)
+                assert link is not None, "the database is not empty"
                 await client.post("/sign-in", data={"token": link.secret})
                 pages = [entry.address for group in MENU for entry in group.entries]
                 taken = {page: await ask(client, page, requests) for page in pages}
@@ -81,7 +83,7 @@ async def ask(client: httpx2.AsyncClient, page: str, requests: int) -> list[floa
     taken: list[float] = []
     for _ in range(requests + 1):
         answer = await client.get(page)
-        if answer.status_code == httpx2.codes.NOT_FOUND:
+        if answer.status_code == NOT_FOUND:
             return []
         answer.raise_for_status()
         found = _TOTAL.search(answer.headers["server-timing"])
