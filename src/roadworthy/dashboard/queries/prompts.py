@@ -64,7 +64,7 @@ def registered(tx: sa.Connection, prompt_id: str) -> list[Registered]:
         .order_by(its.registered_at.desc())
         .limit(_MOST_LABELS)
     )
-    found = [Registered(*row) for row in tx.execute(query).tuples()]
+    found = [Registered(*row) for row in tx.execute(query)]
     return sorted(found, key=lambda one: natural_key(one.label))
 
 
