@@ -34,7 +34,11 @@ from roadworthy.workflows.engine import migrate
 # Tables are as wide as in a pipe, also where a test process is told a terminal's width.
 os.environ.pop("COLUMNS", None)
 
-hypothesis.settings.register_profile("quick", max_examples=15)
+# How long something takes on a busy machine is no fault of what is tested.
+_UNHURRIED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("full", **_UNHURRIED)
+hypothesis.settings.register_profile("quick", max_examples=15, **_UNHURRIED)
+hypothesis.settings.load_profile("full")
 
 
 @pytest.fixture(scope="session")
