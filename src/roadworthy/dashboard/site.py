@@ -27,11 +27,12 @@ def routers(parts: Parts) -> Sequence[APIRouter]:
     static = StaticFiles()
     renderer = Renderer(parts.app, static)
     ledger = Ledger(parts.app)
-    pages = (runs, run, reviews, review, prompts, audit, access)
+    pages = (runs, run, reviews, review, audit, access)
     return [
         static.router(),
         overview.router(renderer, parts.health, ledger),
         costs.router(renderer, ledger),
+        prompts.router(renderer, ledger),
         settings.router(renderer, parts.health),
         *(page.router(renderer) for page in pages),
     ]

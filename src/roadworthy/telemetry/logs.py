@@ -30,6 +30,7 @@ QUIET: Final = (
     "botocore",
     "dbos",
     "httpcore",
+    "httpcore2",
     "httpx",
     "httpx2",
     "openai",

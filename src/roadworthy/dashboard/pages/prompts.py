@@ -11,15 +11,16 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from roadworthy.access import Permission
 from roadworthy.app import App
 from roadworthy.dashboard.difference import side_by_side
-from roadworthy.dashboard.queries.prompts import Registered, Use, registered, used
+from roadworthy.dashboard.queries.costs import DAY_MS, Asked, Ledger, day_of
+from roadworthy.dashboard.queries.prompts import Registered, Use, registered
 from roadworthy.dashboard.rendering import Renderer
 from roadworthy.dashboard.visit import Visit, nothing_here, visits
 from roadworthy.errors import PromptError
+from roadworthy.monitoring import Dimension, Latency
 from roadworthy.prompts import InputSpec, Version
 from roadworthy.prompts import parse as parse_prompt
 
 _DAYS = 7
-_DAY_MS = 86_400_000
 _PLACE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 Label = Annotated[str | None, Query(max_length=200)]
@@ -49,7 +50,7 @@ class Piece:
     """Empty for text, `fenced` where text from outside may come in, else `trusted`."""
 
 
-def router(renderer: Renderer) -> APIRouter:
+def router(renderer: Renderer, ledger: Ledger) -> APIRouter:
     """The routes."""
     app = renderer.app
     made = APIRouter(include_in_schema=False, route_class=renderer.route_class)
@@ -57,7 +58,7 @@ def router(renderer: Renderer) -> APIRouter:
 
     @made.get("/prompts")
     async def listed(visit: Annotated[Visit, Depends(reads)]) -> Response:
-        uses = await _uses(visit)
+        uses = await _uses(visit, ledger)
         rows = [
             {
                 "prompt": prompt,
@@ -87,7 +88,7 @@ def router(renderer: Renderer) -> APIRouter:
         if prompt_id not in app.prompts:
             raise nothing_here()
         on_record = await visit.read(lambda tx: registered(tx, prompt_id))
-        versions = _versions(app, prompt_id, on_record, await _uses(visit, prompt_id))
+        versions = _versions(app, prompt_id, on_record, await _uses(visit, ledger, prompt_id))
         chosen = _of(versions, v) if v else next(one for one in versions if one.serves)
         difference = None
         if old and new:
@@ -121,22 +122,17 @@ def _about(visit: Visit) -> dict[str, Any]:
     }
 
 
-async def _uses(visit: Visit, prompt_id: str | None = None) -> Mapping[str, Use]:
+async def _uses(visit: Visit, ledger: Ledger, prompt_id: str | None = None) -> Mapping[str, Use]:
     """What versions were used for in the last days, as far as the visitor may see costs."""
     scope = visit.principal.scope(Permission.COSTS_READ)
     if not scope.pairs:
         return {}
-    until_ms = visit.app.clock.now_ms() + 1
-    return await visit.read(
-        lambda tx: used(
-            tx,
-            environment=visit.app.settings.environment,
-            within=scope.condition,
-            since_ms=until_ms - _DAYS * _DAY_MS,
-            until_ms=until_ms,
-            prompt_id=prompt_id,
-        )
-    )
+    since_ms = day_of(visit.app.clock.now_ms() - _DAYS * DAY_MS)
+    asked = Asked(since_ms, scope, by=(Dimension.PROMPT,), prompt=prompt_id)
+    figures = await ledger.figures(visit, asked, exits_too=False)
+    took = await ledger.latencies(visit, asked)
+    nothing = Latency({})
+    return {key[0]: Use(its, took.get(key, nothing)) for key, its in figures.items()}
 
 
 def _together(uses: Iterable[Use]) -> Use:

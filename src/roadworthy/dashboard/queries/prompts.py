@@ -1,15 +1,13 @@
 """What the pages of prompts show: every text a label stands for, and what each version was used for."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from roadworthy.db.tables.prompts import prompt_labels, prompt_versions
-from roadworthy.monitoring import Dimension, Figures, Filter, Latency, Query, costs, latencies
+from roadworthy.monitoring import Figures, Latency
 from roadworthy.prompts.version import natural_key
 
-Within = Callable[[sa.ColumnElement[str], sa.ColumnElement[str]], sa.ColumnElement[bool]]
 _MOST_LABELS = 500
 
 
@@ -66,24 +64,3 @@ def registered(tx: sa.Connection, prompt_id: str) -> list[Registered]:
     )
     found = [Registered(*row) for row in tx.execute(query)]
     return sorted(found, key=lambda one: natural_key(one.label))
-
-
-def used(
-    tx: sa.Connection,
-    *,
-    environment: str,
-    within: Within,
-    since_ms: int,
-    until_ms: int,
-    prompt_id: str | None = None,
-) -> Mapping[str, Use]:
-    """By version, such as `draft-reply@v2`: what its calls came to."""
-    query = Query(
-        since_ms=since_ms,
-        until_ms=until_ms,
-        by=(Dimension.PROMPT,),
-        where=Filter(environment=environment, prompt=prompt_id, within=within),
-    )
-    took = latencies(tx, query)
-    nothing = Latency({})
-    return {row.key[0]: Use(row.figures, took.get(row.key, nothing)) for row in costs(tx, query).rows}
