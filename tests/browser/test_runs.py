@@ -97,6 +97,8 @@ def test_all_that_match_are_more_than_the_page(browse, live):
     page.locator("[data-select]").first.check()
     page.get_by_role("checkbox", name="all that match").check()
     page.get_by_role("button", name="Cancel").click()
+    asked = page.get_by_role("dialog", name="every run that matches")
+    asked.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("52 runs cancelled.")).to_be_visible()
     for run_id in ids:
         live.until(run_id, "cancelled")

@@ -90,8 +90,8 @@ class Link:
 
     @property
     def path(self) -> str:
-        """Where it leads, on whatever host the service has. What follows `#` stays out of every log."""
-        return f"/sign-in#{self.secret}"
+        """Where it leads, on whatever host the service has. The service logs no query."""
+        return f"/sign-in?token={self.secret}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,8 @@ async def _greet(app: "App", server: "Server") -> None:
     from roadworthy.cli.project import user_name
     from roadworthy.cli.terminal import say
 
-    address = app.settings.service.public_url or server.url
+    everywhere = server.url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+    address = app.settings.service.public_url or everywhere
     link = await app.access.first_link(Principal.terminal(user_name()))
     if link is not None:
         say(f"Sign in as the owner, once: {address.rstrip('/')}/sign-in?token={link.secret}")

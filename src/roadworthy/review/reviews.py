@@ -11,11 +11,13 @@ Whatever closes an item wakes the run that waits for it, in the same transaction
 is woken (`wake`) and told of it (`ring`, after the transaction).
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
 from roadworthy.audit import Action
+from roadworthy.db.payloads import canonical, pack
 from roadworthy.errors import InvalidInput
 from roadworthy.records import Json
 from roadworthy.review import quality, store, votes
@@ -57,6 +59,7 @@ class Reviews(Desk):
             lambda tx: store.answer(tx, review_id, value, who.name, note, now_ms),
             now_ms,
             Action.REVIEW_ANSWERED,
+            _digests(answer=value),
         )
         self._emit("review.answered", closed)
         return closed
@@ -119,7 +122,7 @@ class Reviews(Desk):
         now_ms = self._clock.now_ms()
         edited = value if choice is Choice.EDIT else None
         said = Vote(who.id, store.storable(who.name), choice, edited, note, now_ms)
-        entry = self._audit.entry(_ACTIONS[choice])
+        entry = self._audit.entry(_ACTIONS[choice], detail=_digests(answer=held.value, edited=edited))
 
         def give(tx: sa.Connection) -> tuple[Given, Quality | None]:
             given, alarm = self._give(tx, review_id, who, said, held, expected_version)
@@ -202,8 +205,14 @@ class Reviews(Desk):
                 errors=alarm.errors,
             )
 
-    async def _close(self, write: Callable[[sa.Connection], Item], now_ms: int, action: Action) -> Item:
-        entry = self._audit.entry(action)
+    async def _close(
+        self,
+        write: Callable[[sa.Connection], Item],
+        now_ms: int,
+        action: Action,
+        detail: Mapping[str, Json] | None = None,
+    ) -> Item:
+        entry = self._audit.entry(action, detail=detail)
 
         def close_and_wake(tx: sa.Connection) -> Item:
             item = write(tx)
@@ -216,6 +225,16 @@ class Reviews(Desk):
         if item.run_id is not None:
             self._ring(item.run_id)
         return item
+
+
+def _digests(**values: Json) -> dict[str, Json]:
+    """What the audit log keeps of answers: the SHA-256 of their canonical JSON. Raises `InvalidInput`."""
+    given: dict[str, Json] = {name: value for name, value in values.items() if value is not None}
+    pack(given)  # what cannot be stored has no canonical form
+    return {
+        f"{name}_sha256": hashlib.sha256(canonical(value).encode()).hexdigest()
+        for name, value in given.items()
+    }
 
 
 def _does_not_fit(review_id: str, faults: list[str]) -> InvalidInput:

@@ -82,7 +82,7 @@ class Service(Frame):
         self._surround(
             allowed_hosts=names_of(settings.allowed_hosts, settings.public_url, settings.host),
             max_body_bytes=settings.max_body_bytes,
-            larger=gateway.LARGER,
+            larger=dict.fromkeys(gateway.PATHS, settings.max_gateway_body_bytes),
             shaped=gateway.shaped,
             allowed_origins=settings.allowed_origins,
         )

@@ -17,6 +17,8 @@ from roadworthy.service.exchange import exchange_of
 
 ANONYMOUS_BYTES = 16_384
 """The largest body of somebody who has not said who they are: a sign-in, a rating."""
+_PROBES = frozenset({"/healthz", "/readyz"})
+"""Asked for by address, not by name: whatever runs the process looks whether it lives."""
 LONGEST_TARGET = 8_192
 """Of path and query, in bytes."""
 MOST_HEADER_BYTES = 32_768
@@ -49,7 +51,7 @@ class Limits:
             await self._app(scope, receive, send)
             return
         headers, exchange = Headers(scope=scope), exchange_of(scope)
-        if self._hosts and _host(headers.get("host", "")) not in self._hosts:
+        if self._hosts and scope["path"] not in _PROBES and _host(headers.get("host", "")) not in self._hosts:
             said = "This service is not known by the name in the Host header."
             await problem.plain(421, said, exchange.request_id, code="unknown_host")(scope, receive, send)
             return

@@ -65,7 +65,7 @@ def router(app: "App") -> APIRouter:
     async def sign_in(request: Request) -> Response:
         exchange = exchange_of(request.scope)
         form = await form_of(request)
-        token = form.get("token", "").rpartition("#")[2].strip()
+        token = form.get("token", "").rpartition("=")[2].strip()
         with acting(Actor(ActorKind.ANONYMOUS, exchange.client, request_id=exchange.request_id)):
             try:
                 session = await app.access.sign_in(token, address=exchange.client)

@@ -42,6 +42,8 @@ class ServiceSettings(Section):
     """Whether `/metrics` is for everybody; else it takes the permission `metrics.read`."""
     max_body_bytes: PayloadBytes = 1_000_000
     """The largest body of a request; 1 to 1,000,000,000 bytes."""
+    max_gateway_body_bytes: PayloadBytes = 20_000_000
+    """The same at the gateway, where requests carry images; 1 to 1,000,000,000 bytes."""
     max_connections: Count = 1_000
     """Connections that one process has open at most; further ones are answered with 503."""
     max_streams: Count = 200

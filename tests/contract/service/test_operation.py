@@ -106,7 +106,7 @@ async def test_it_is_known_by_the_names_that_are_allowed_and_that_of_its_public_
     desk = await serve(service__public_url="https://desk.example", service__allowed_hosts=["service"])
     client = await desk.open()
     statuses = {
-        name: (await client.get("/healthz", headers={"host": name})).status_code
+        name: (await client.get("/openapi.json", headers={"host": name})).status_code
         for name in ("desk.example", "service:8080", "127.0.0.1", "localhost", "evil.example")
     }
     assert statuses == {
@@ -116,6 +116,7 @@ async def test_it_is_known_by_the_names_that_are_allowed_and_that_of_its_public_
         "localhost": 200,
         "evil.example": 421,
     }
+    assert (await client.get("/healthz", headers={"host": "10.0.0.7:8080"})).status_code == 200
 
 
 async def test_a_link_signs_in_once_also_when_it_comes_twice_at_once(desk):

@@ -1,6 +1,7 @@
 """Reviews over HTTP: who sees what, who decides, and what the second of two is told."""
 
 import asyncio
+import json
 
 from roadworthy.access import Grant, Role
 from roadworthy.audit import Filter as AuditFilter
@@ -23,6 +24,8 @@ async def test_a_reviewer_finds_reads_and_decides(desk):
     assert (await ann.get("/v1/reviews")).json()["reviews"] == []
     (entry,) = await desk.app.audit.find(AuditFilter(action="review."), limit=1)
     assert (entry.action, entry.actor_name, entry.subject) == ("review.edited", "Ann", review_id)
+    assert set(json.loads(entry.detail)) == {"answer_sha256", "edited_sha256"}
+    assert len(set(json.loads(entry.detail).values())) == 2
 
 
 async def test_an_edit_that_breaks_the_schema_is_refused_and_nothing_is_lost(desk):

@@ -37,7 +37,7 @@ def test_a_person_is_added_let_in_and_disabled(roadworthy, project):
     assert "never been" not in roadworthy("access", "people").out
     assert HOSTILE in "".join(roadworthy("access", "people").out.split("\n"))
     link = roadworthy("access", "link", "r@x.org", "--json").json
-    assert link["path"] == f"/sign-in#{link['secret']}"
+    assert link["path"] == f"/sign-in?token={link['secret']}"
     refused = roadworthy("access", "disable", made["id"])
     assert (refused.code, "last owner" in refused.err) == (1, True)
     assert roadworthy("access", "grant", other["id"], "owner", "--json").json["changed"]

@@ -1,7 +1,8 @@
 // Asks before what cannot be undone, and sends no form twice.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  const question = event.submitter?.dataset.confirm || form.dataset.confirm;
+  const asks = form.querySelector("[data-asks]:checked")?.dataset.asks;
+  const question = event.submitter?.dataset.confirm || asks || form.dataset.confirm;
   if (question && !form.dataset.agreed) {
     event.preventDefault();
     if (await agreed(question, event.submitter)) {

@@ -16,7 +16,7 @@ from roadworthy.service.exchange import exchange_of
 from roadworthy.service.gateway.asking import UnderWay
 from roadworthy.service.gateway.caller import Caller
 from roadworthy.service.gateway.fault import Fault
-from roadworthy.service.gateway.router import MOST_BYTES, router
+from roadworthy.service.gateway.router import router
 from roadworthy.service.principal import forbidden, needs
 from roadworthy.service.problem import MEDIA_TYPE
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from roadworthy.app import App
 
 PATHS = ("/v1/chat/", "/v1/responses", "/v1/embeddings", "/v1/models")
-LARGER: dict[str, int] = dict.fromkeys(PATHS, MOST_BYTES)
-"""Where bodies may be larger than elsewhere."""
+"""How its addresses begin."""
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 _caller_of = needs(Permission.CALLS_MAKE)
 
 
 def routers(app: "App", under_way: UnderWay) -> Sequence[APIRouter]:
     """The routes, for whoever may make calls."""
-    return [router(app, authenticate, under_way, failed=_note)]
+    most_bytes = app.settings.service.max_gateway_body_bytes
+    return [router(app, authenticate, under_way, most_bytes=most_bytes, failed=_note)]
 
 
 async def authenticate(request: Request) -> Caller:

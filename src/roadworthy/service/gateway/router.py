@@ -19,16 +19,13 @@ from roadworthy.service.gateway.responses_form import ResponsesRequest
 if TYPE_CHECKING:
     from roadworthy.app import App
 
-MOST_BYTES = 20_000_000
-"""Of a body: a request with images is long."""
-
 
 def router(
     app: "App",
     authenticate: Authenticate,
     under_way: UnderWay,
     *,
-    most_bytes: int = MOST_BYTES,
+    most_bytes: int,
     failed: Callable[[Request, Fault], None] = lambda _request, _fault: None,
 ) -> APIRouter:
     """The routes, for an app that is open."""
