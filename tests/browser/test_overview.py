@@ -93,9 +93,10 @@ def test_where_nothing_has_run_the_first_steps_are_told(browse, accessible):
     """Each with what to type, and a button that copies it; so for whoever may see nothing yet."""
     page = browse("/", "Nora Nowhere", Grant(Role.VIEWER, tenant="nobody-yet"))
     expect(page.get_by_role("heading", name="The first three steps")).to_be_visible()
-    expect(page.locator("pre", has_text="roadworthy run answer_ticket")).to_be_visible()
+    command = """roadworthy run answer_ticket --input '{"ticket": "…"}'"""
+    expect(page.locator("pre", has_text=command)).to_be_visible()
     accessible(page)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    page.get_by_role("button", name="Copy").nth(2).click()
+    page.get_by_role("button", name="Copy").last.click()
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()") == "roadworthy keys create shop"

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 _EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not listened at
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _CORS_HEADERS = ("authorization", "content-type", "idempotency-key", "if-match", "last-event-id")
-_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Asked for every few seconds by machines: only what fails of them is logged."""
+_QUIET = frozenset({"/healthz", "/readyz", "/metrics", "/static/{name}", "/static/{version}/{name}"})
+"""Asked for all the time by machines and by every page: only what fails of them is logged."""
 _OTHER = "other"
 
 

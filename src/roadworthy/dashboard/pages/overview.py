@@ -1,5 +1,6 @@
 """`/`: what needs a person first, then how it goes: what a request costs, spending, latency, acceptance."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ from roadworthy.dashboard.visit import Visit, visits
 from roadworthy.dashboard.words import bounded, plural, share
 from roadworthy.records import iso
 from roadworthy.service.health import Health
+from roadworthy.service.runs import sees
 
 _MOST_ACCOUNTS = 20
 _MOST_NAMED = 3
@@ -57,7 +59,10 @@ def router(renderer: Renderer, health: Health, ledger: Ledger) -> APIRouter:
 
     @made.get("/")
     async def overview(visit: Annotated[Visit, Depends(visits(renderer.app, _RUNS))]) -> Response:
-        context: dict[str, Any] = {"is_new": await visit.read(partial(_is_new, visit))}
+        context: dict[str, Any] = {
+            "is_new": await visit.read(partial(_is_new, visit)),
+            "example": _example(visit),
+        }
         if not context["is_new"]:
             context["concerns"] = await _concerns(visit, health)
             if not visit.fragment:
@@ -65,6 +70,24 @@ def router(renderer: Renderer, health: Health, ledger: Ledger) -> APIRouter:
         return await renderer.page(visit, "overview.html", **context)
 
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """How a first run is started."""
+
+    workflow: str
+    input: str
+    others: int
+
+
+def _example(visit: Visit) -> Example | None:
+    """A run of the first workflow that the visitor sees; None where the project has none."""
+    seen = [one for name, one in sorted(visit.app.workflows.items()) if sees(visit.caller, name)]
+    if not seen:
+        return None
+    asked = json.dumps(dict.fromkeys(seen[0].signature.parameters, "…"), ensure_ascii=False)
+    return Example(seen[0].name, asked, len(seen) - 1)
 
 
 def _is_new(visit: Visit, tx: sa.Connection) -> bool:
