@@ -22,7 +22,8 @@ demo: setup ## Run the support desk example: real tickets, a local model, no key
 
 # Three for two cores, since many tests wait for a process or a clock; who is done takes tests from the others.
 test: setup ## Run all tests: unit, contract, end to end, crash; three at a time
-	@$(BIN)/pytest --numprocesses=3 --dist=worksteal $(ARGS)
+	@$(BIN)/pytest --numprocesses=3 --dist=worksteal $(or $(ARGS),--ignore=tests/browser)
+	@$(if $(ARGS),,$(BIN)/pytest tests/browser --numprocesses=2 --dist=loadfile)
 
 check: setup ## Format, lint, types, imports and fast tests, side by side, in seconds
 	@$(MAKE) --no-print-directory --keep-going --jobs=3 $(ONE_BY_ONE) types unit lint format-check imports

@@ -121,7 +121,7 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
             yield url
 
 
-_LONGEST_FIRST = ("crash", "e2e", "browser", "contract")
+_LONGEST_FIRST = ("crash", "e2e", "contract")
 """Folders whose tests are long; one of them at the very end would keep a single process busy."""
 
 
@@ -132,11 +132,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.postgres)
     if hasattr(config, "workerinput"):  # this is a process of pytest-xdist
         items.sort(key=_place)
+    items.sort(key=lambda item: _folder(item) == "browser")  # Playwright keeps its event loop from then on
 
 
 def _place(item: pytest.Item) -> int:
-    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    folder = _folder(item)
     return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
 
 
 @pytest.hookimpl(wrapper=True)

@@ -131,7 +131,7 @@ def test_a_worker_tells_its_health_until_its_runs_have_finished(start, key, tmp_
         assert stranger.get("/readyz").status_code == 200
         assert stranger.get("/metrics").status_code == 401
         assert stranger.get("/v1/runs").status_code == 404
-        assert stranger.get("/healthz", headers={"host": "evil.example"}).status_code == 421
+        assert stranger.get("/metrics", headers={"host": "evil.example"}).status_code == 421
         assert ask(url) == (0, "Ready.\n")
         served = start("serve", "--no-worker", "--port", "0")
         headers = key()

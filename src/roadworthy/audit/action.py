@@ -25,7 +25,7 @@ class Action(StrEnum):
     REVIEW_APPROVED = "review.approved"
     """A person let an answer stand."""
     REVIEW_EDITED = "review.edited"
-    """A person changed an answer and let it stand so."""
+    """A person changed an answer and let it stand so; with the SHA-256 of both."""
     REVIEW_REJECTED = "review.rejected"
     """A person rejected an answer."""
     REVIEW_ANSWERED = "review.answered"

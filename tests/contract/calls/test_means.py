@@ -137,11 +137,11 @@ async def test_a_call_stays_within_its_budget_over_its_attempts(desk):
 @pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside another budget"])
 async def test_a_hedge_counts_for_the_budget_of_its_call(desk, beside):
     """While the first request may still cost all that it can, there is no room for a second one."""
-    desk.server.add(When(model_is("first-model"), Slow(0.3, Reply("Here."))))
+    desk.server.add(When(model_is("first-model"), Slow(2.0, Reply("Here."))))
     budgets = {"each": {"scope": "call", "tokens": 600}}
     if beside:
         budgets["all"] = {"scope": "environment", "per_day_usd": 100}
-    asked = desk.pipeline("main", "second", route={"hedge_after_seconds": 0.02}, budgets=budgets)
+    asked = desk.pipeline("main", "second", route={"hedge_after_seconds": 0.5}, budgets=budgets)
     answer = await desk.ask(asked, str)
     assert desk.server.count == 1
     (skipped,) = (await desk.only())["skipped"]

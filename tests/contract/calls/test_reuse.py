@@ -152,7 +152,7 @@ async def test_a_slow_model_is_overtaken(desk):
     asked = desk.pipeline(
         "main",
         "second",
-        route={"hedge_after_seconds": 0.05},
+        route={"hedge_after_seconds": 0.5},
         budgets={"all": {"scope": "environment", "per_day_usd": 1}},
     )
     await desk.ask(asked, text="warm up")

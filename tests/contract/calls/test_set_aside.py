@@ -170,7 +170,7 @@ async def test_an_answer_that_is_cancelled_while_it_is_recorded(desk):
 async def test_the_slower_one_of_two_hedged_requests(desk):
     """It was sent: its estimate is spent with what the faster one cost."""
     desk.server.add(When(model_is("first-model"), Hang()))
-    asked = desk.pipeline("main", "second", route={"hedge_after_seconds": 0.02}, budgets=BUDGETS)
+    asked = desk.pipeline("main", "second", route={"hedge_after_seconds": 0.5}, budgets=BUDGETS)
     answer = await desk.ask(asked)
     assert (answer.rung, answer.attempts) == ("second", 2)
     assert await books_balance(desk, exactly=False) > desk.billed_usd()

@@ -248,7 +248,9 @@ async def test_five_hundred_streams_at_once_take_little_memory(start):
         async with client.stream("POST", "/chat/completions", json=body("Tell me.")) as response:
             return (await response.aread()).decode().rstrip()
 
-    limits = httpx2.Limits(max_connections=600)
+    limits = httpx2.Limits(
+        max_connections=600, max_keepalive_connections=0
+    )  # idle ones are closed by the server
     headers = {"authorization": gateway.http.headers["authorization"]}
     async with httpx2.AsyncClient(
         base_url=gateway.base_url, headers=headers, timeout=300, limits=limits

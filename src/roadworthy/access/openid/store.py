@@ -55,18 +55,16 @@ def take(tx: sa.Connection, digest: str, provider: str, session_id: str, now_ms:
 def whose(tx: sa.Connection, identity: Identity) -> Found:
     """Whom it belongs to: by the identity, else by a verified address of somebody who has none yet."""
     of = people.c
-    columns = (of.id, of.name, of.status, of.oidc_subject)
     bound = (of.oidc_issuer == identity.issuer) & (of.oidc_subject == identity.subject)
-    row = tx.execute(sa.select(*columns).where(bound)).first()
-    if row is not None:
-        standing = Standing.KNOWN
-    elif identity.email is None:
+    meant = bound if identity.email is None else bound | (of.email == identity.email)
+    # One statement: between two of them somebody else may bind it.
+    found = tx.execute(
+        sa.select(of.id, of.name, of.status, of.oidc_subject, bound.label("bound")).where(meant)
+    ).all()
+    row = next((one for one in found if one.bound), None) or next(iter(found), None)
+    if row is None:
         return Found(Standing.STRANGER)
-    else:
-        row = tx.execute(sa.select(*columns).where(of.email == identity.email)).first()
-        if row is None:
-            return Found(Standing.STRANGER)
-        standing = Standing.ADDED if row.oidc_subject is None else Standing.TAKEN
+    standing = Standing.KNOWN if row.bound else Standing.ADDED if row.oidc_subject is None else Standing.TAKEN
     if row.status != Status.ACTIVE.value:
         standing = Standing.DISABLED
     return Found(standing, row.id, row.name)
