@@ -1,0 +1,19 @@
+"""Evaluations: data sets, evaluators, experiments, and what they say of a change."""
+
+from roadworthy.evals.case import Case, Tag
+from roadworthy.evals.evaluator import Evaluator, Score
+from roadworthy.evals.experiment import Experiment, ExperimentStatus, Result, VerdictKind
+from roadworthy.evals.target import Outcome, Target
+
+__all__ = [
+    "Case",
+    "Evaluator",
+    "Experiment",
+    "ExperimentStatus",
+    "Outcome",
+    "Result",
+    "Score",
+    "Tag",
+    "Target",
+    "VerdictKind",
+]

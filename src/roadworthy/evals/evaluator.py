@@ -1,0 +1,79 @@
+"""How an outcome is judged: the contract `Evaluator`, and the `Score` that it gives.
+
+A case passes when every evaluator that applies to it and says yes or no says yes. An evaluator that raises,
+or does not end, has not judged: its score is an error, and the case did not pass.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from roadworthy.evals.case import Case
+from roadworthy.evals.target import Outcome
+from roadworthy.records import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What one evaluator says of one outcome."""
+
+    evaluator: str
+    passed: bool | None = None
+    """Yes or no; None where it gives a number only."""
+    value: float | None = None
+    """By its own measure, mostly 0 to 1; None where it says yes or no only."""
+    category: str = ""
+    """What kind of failure it is, in a few words; empty when it passed."""
+    reason: str = ""
+    """What it saw, for people."""
+    error: bool = False
+    """Whether it could not judge: it raised, or took too long."""
+
+    def as_json(self) -> dict[str, Json]:
+        """For records and reports; what is empty is left out."""
+        told: dict[str, Json] = {"evaluator": self.evaluator, "passed": self.passed}
+        if self.value is not None:
+            told["value"] = self.value
+        told |= {name: said for name in ("category", "reason") if (said := getattr(self, name))}
+        return {**told, "error": True} if self.error else told
+
+
+class Evaluator(Protocol):
+    """Judges outcomes. One for a suite; used by many tasks at once."""
+
+    @property
+    def name(self) -> str:
+        """Unique in its suite; reports show it."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """A digest that changes with its settings and its code: what it said before no longer counts then."""
+        ...
+
+    @property
+    def blocks(self) -> bool:
+        """Whether its no fails a case. A judge that was not calibrated only informs."""
+        ...
+
+    def applies(self, case: Case) -> bool:
+        """Whether it has anything to say of a case, by its tags and by what it expects."""
+        ...
+
+    def score(self, case: Case, outcome: Outcome) -> Score | Awaitable[Score]:
+        """Judge an outcome that has an output."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What evaluators are built with."""
+
+    functions: Mapping[str, Callable[..., Any]]
+    """Evaluators that the project declared with `@app.evaluator`, by name."""
+    ask: Callable[[str, Mapping[str, Any], int], Awaitable[Outcome]]
+    """Asks a prompt of the project, as a judge is: its id, its inputs, and which repeat it is."""
+    digest_of: Callable[[str], str]
+    """Changes with what would answer that prompt: its text, route and models."""
+    suite: str = ""
+    """Whose evaluators they are."""
