@@ -28,6 +28,8 @@ class Score:
     """What it saw, for people."""
     error: bool = False
     """Whether it could not judge: it raised, or took too long."""
+    informs: bool = False
+    """Whether its no is told without failing the case."""
 
     def as_json(self) -> dict[str, Json]:
         """For records and reports; what is empty is left out."""
@@ -35,7 +37,8 @@ class Score:
         if self.value is not None:
             told["value"] = self.value
         told |= {name: said for name in ("category", "reason") if (said := getattr(self, name))}
-        return {**told, "error": True} if self.error else told
+        told |= {name: True for name in ("error", "informs") if getattr(self, name)}
+        return told
 
 
 class Evaluator(Protocol):
@@ -56,12 +59,17 @@ class Evaluator(Protocol):
         """Whether its no fails a case. A judge that was not calibrated only informs."""
         ...
 
+    @property
+    def judges_failures(self) -> bool:
+        """Whether it is asked about outcomes without an output too: a failure may be what is expected."""
+        ...
+
     def applies(self, case: Case) -> bool:
         """Whether it has anything to say of a case, by its tags and by what it expects."""
         ...
 
     def score(self, case: Case, outcome: Outcome) -> Score | Awaitable[Score]:
-        """Judge an outcome that has an output."""
+        """Judge an outcome. What waits for something is an `async def`, and is given a time."""
         ...
 
 

@@ -52,18 +52,22 @@ class Result:
     @property
     def passed(self) -> bool | None:
         """Whether every evaluator that says yes or no said yes; None where none applied."""
-        if not self.outcome.answered:
-            return False
-        said = [score.passed for score in self.scores if score.passed is not None or score.error]
+        said = [
+            one.passed for one in self.scores if not one.informs and (one.passed is not None or one.error)
+        ]
+        if not self.outcome.answered:  # unless that is what somebody expects
+            return bool(said) and all(said)
         return all(said) if said else None
 
     @property
     def category(self) -> str:
         """The kind of the first failure; empty when it passed."""
-        if not self.outcome.answered:
+        if self.passed is not False:
+            return ""
+        failed = [one for one in self.scores if not one.informs and (one.passed is False or one.error)]
+        if not self.outcome.answered and not failed:
             return self.outcome.error
-        failed = (score for score in self.scores if score.passed is False or score.error)
-        return next((score.category or score.evaluator for score in failed), "")
+        return failed[0].category or failed[0].evaluator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,10 @@ targets/workflow.py    a whole workflow, its actions recorded and not performed
 targets/function.py    any function of the project
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias, cast
 
 from roadworthy.evals.case import Case
 from roadworthy.records import Json, Usage
@@ -46,6 +47,40 @@ class Outcome:
         """Whether there is an output to be scored."""
         return not self.error
 
+    def as_json(self) -> dict[str, Json]:
+        """For records and tapes; what is empty is left out."""
+        told: dict[str, Json] = {name: said for name in _PLAIN if (said := getattr(self, name))}
+        if self.confidence is not None:
+            told["confidence"] = self.confidence
+        if self.cost_usd:
+            told["cost_usd"] = str(self.cost_usd)
+        if self.usage != _NO_USAGE:
+            told["usage"] = {name: said for name in _USAGE if (said := getattr(self.usage, name))}
+        if self.acts:
+            told["acts"] = list(self.acts)
+        return {"output": self.output, **told}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Outcome":
+        """What `as_json` gave. Raises `KeyError`, `TypeError`, `ValueError` for anything else."""
+        rest: dict[str, Any] = {
+            name: told[name] for name in (*_PLAIN, "output", "confidence") if name in told
+        }
+        return cls(
+            **rest,
+            cost_usd=Decimal(told.get("cost_usd", 0)),
+            usage=Usage(**told["usage"]) if "usage" in told else _NO_USAGE,
+            acts=tuple(cast("list[dict[str, Any]]", told.get("acts", ()))),
+        )
+
+
+_PLAIN = ("error", "message", "latency_seconds", "rung", "model", "record_id", "taped")
+_USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+_NO_USAGE = Usage()
+
+Asked: TypeAlias = tuple[Case, int]
+"""A case, and which repeat of it."""
+
 
 class Target(Protocol):
     """What answers cases. One for a variant of an experiment; used by many tasks at once."""
@@ -56,6 +91,10 @@ class Target(Protocol):
 
         Two targets with the same parts are the same combination.
         """
+        ...
+
+    async def recall(self, asked: Sequence[Asked]) -> Mapping[tuple[str, int], Outcome]:
+        """What the tape knows of these, by the case's id and repeat; nothing is asked, nothing is paid."""
         ...
 
     async def answer(self, case: Case, repeat: int) -> Outcome:

@@ -28,6 +28,7 @@ class _Exact:
         self.name = settings.title
         self.version = f"exact:1:{settings.settings_hash}"
         self.blocks = not settings.informs
+        self.judges_failures = False
 
     def applies(self, case: Case) -> bool:
         return self._settings.concerns(case) and self._wanted(case) is not MISSING

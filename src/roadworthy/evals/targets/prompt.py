@@ -1,0 +1,166 @@
+"""A version of a prompt by a route, as it would serve: rules, checks, repairs, fallbacks and all.
+
+Calls go through the project's own pipeline, on record and within budgets. Nobody is asked for an answer:
+where a person would be, that is the outcome (`needs_person`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from roadworthy.calls import Answer, Call, CallPutOff, Output, Pipeline, Rules
+from roadworthy.errors import (
+    BudgetSpent,
+    ErrorKind,
+    InvalidAnswer,
+    ProviderError,
+    RenderError,
+    RoadworthyError,
+)
+from roadworthy.evals.case import Case, digest
+from roadworthy.evals.tape import Tape
+from roadworthy.evals.target import Asked, Outcome
+from roadworthy.models import Digests, Message, Models, answer_key
+from roadworthy.prompts import Version, render
+from roadworthy.settings import RouteSettings
+
+NEEDS_PERSON = "needs_person"
+"""The failure of a call that a person would have been asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What all prompts of one experiment are asked with."""
+
+    pipeline: Pipeline
+    models: Models
+    routes: Mapping[str, RouteSettings]
+    tape: Tape
+    task: str
+    """What its calls are for: an experiment's id, by which they are on record and have their budget."""
+
+
+class PromptTarget:
+    """One version of a prompt, by one route."""
+
+    def __init__(
+        self, version: Version, output: Output[Any], rules: Rules, route: str, asking: Asking
+    ) -> None:
+        self._version = version
+        self._output = output
+        self._rules = rules
+        self._route = route
+        self._asking = asking
+        self._digests = Digests()
+        named = [name for rule in asking.routes[route].rules for name in rule.models]
+        self._targets = (*asking.models.route(route), *map(asking.models.target, named))
+        functions = (
+            *rules.before,
+            *rules.checks,
+            *rules.signals,
+            *((rules.fallback,) if rules.fallback else ()),
+        )
+        self._parts = {
+            "prompt": version.content_hash,
+            "answer type": digest(output.schema),
+            "rules": digest([[one.name, one.version] for one in functions]),
+            "models": self._digests.of_models(self._targets),
+            "route": digest(
+                asking.routes[route].model_dump(mode="json", exclude={"cache", "timeout_seconds"})
+            ),
+        }
+        self._policy = self._parts["rules"] + self._parts["route"]
+        self._keys: dict[str, str | None] = {}
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What it is made of."""
+        return self._parts
+
+    async def recall(self, asked: Sequence[Asked]) -> Mapping[tuple[str, int], Outcome]:
+        """What the tape knows of these."""
+        keys = {
+            f"{key}:{repeat}": (case.id, repeat)
+            for case, repeat in asked
+            if (key := self._key(case)) is not None
+        }
+        known = await self._asking.tape.find(keys)
+        return {keys[key]: outcome for key, outcome in known.items()}
+
+    async def answer(self, case: Case, repeat: int) -> Outcome:
+        """Ask. What only fails this time is not recorded."""
+        key = self._key(case)
+        if self._asking.tape.mode == "strict":
+            missing = f"The tape has no answer to case {case.id!r} for {self._version.name}."
+            return Outcome(error="not_on_tape", message=missing)
+        outcome, lasts = await self._asked(case.inputs)
+        if lasts and key is not None:
+            await self._asking.tape.record(f"{key}:{repeat}", outcome)
+        return outcome
+
+    async def ask(self, inputs: Mapping[str, Any], repeat: int) -> Outcome:
+        """Ask with inputs that belong to no case, as judges are asked; from the tape where it knows."""
+        case = Case(digest(dict(inputs)), dict(inputs))
+        known = await self.recall([(case, repeat)])
+        return known.get((case.id, repeat)) or await self.answer(case, repeat)
+
+    def _key(self, case: Case) -> str | None:
+        if case.id not in self._keys:
+            self._keys[case.id] = self._made_key(case.inputs)
+        return self._keys[case.id]
+
+    def _made_key(self, inputs: Mapping[str, Any]) -> str | None:
+        try:
+            rendered = render(self._version, inputs)
+        except RenderError:
+            return None
+        wanted = self._version.settings
+        return answer_key(
+            tuple(Message(role, text) for role, text in rendered.messages),
+            digests=self._digests,
+            targets=self._targets,
+            prompt_hash="",  # other texts that render to the same messages are answered alike
+            output_schema=self._output.schema,
+            temperature=wanted.temperature,
+            max_tokens=wanted.max_tokens,
+            seed=wanted.seed,
+            stop=wanted.stop,
+            policy=self._policy,
+            inputs=inputs,
+        )
+
+    async def _asked(self, inputs: Mapping[str, Any]) -> tuple[Outcome, bool]:
+        """What came of it, and whether the same would come of it again."""
+        call = Call(self._version, inputs, self._output, self._route, self._rules, task=self._asking.task)
+        try:
+            answer = await self._asking.pipeline.call(call)
+        except BudgetSpent:
+            raise
+        except CallPutOff as waiting:
+            return Outcome(error=NEEDS_PERSON, message=waiting.put_off.error.message, rung="review"), False
+        except RoadworthyError as error:
+            return Outcome(error=_kind(error), message=error.message), _lasts(error)
+        return self._told(answer), not answer.degraded
+
+    def _told(self, answer: Answer[Any]) -> Outcome:
+        return Outcome(
+            output=self._output.dump(answer.value),
+            cost_usd=answer.cost_usd,
+            latency_seconds=answer.latency_seconds,
+            usage=answer.usage,
+            rung=answer.rung,
+            model=answer.model,
+            confidence=answer.confidence,
+            record_id=answer.call_id,
+        )
+
+
+def _kind(error: RoadworthyError) -> str:
+    return error.kind.value if isinstance(error, ProviderError) else error.code
+
+
+def _lasts(error: RoadworthyError) -> bool:
+    """Whether a failure says something of the model's answer, not of a moment."""
+    return isinstance(error, InvalidAnswer) or (
+        isinstance(error, ProviderError) and error.kind in (ErrorKind.REFUSED, ErrorKind.CONTEXT_WINDOW)
+    )
