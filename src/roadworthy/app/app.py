@@ -17,6 +17,7 @@ from roadworthy.app.declaring import Declaring
 from roadworthy.audit import SYSTEM, acting
 from roadworthy.calls import Answer, Decision
 from roadworthy.db import require_current, upgrade
+from roadworthy.evals import Evals
 from roadworthy.prompts import load_prompts
 from roadworthy.prompts import store as prompt_store
 from roadworthy.records import Clock, Ids
@@ -119,6 +120,19 @@ class App(Declaring):
         now_ms, environment = self.clock.now_ms(), self.settings.environment
         versions = self.prompts.all_versions()
         self.database.write_now(lambda tx: prompt_store.register_all(tx, versions, environment, now_ms))
+
+    @asynccontextmanager
+    async def evaluating(self) -> AsyncGenerator[Evals]:
+        """The project's suites, ready to be run by this program. Closes everything at the end."""
+        if self.database.is_sqlite:
+            upgrade(self.database)
+        else:
+            require_current(self.database)
+        self.check()
+        try:
+            yield self.evals
+        finally:
+            await self._close(None)
 
     @asynccontextmanager
     async def running(

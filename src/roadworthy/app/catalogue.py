@@ -1,9 +1,9 @@
 """What a project's code declares, and what its settings say to it: `Catalogue`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from roadworthy.calls import Answer, Output
+from roadworthy.calls import Answer, Output, Rules
 from roadworthy.errors import ConfigurationError, Fault, NotFound, SettingsError, did_you_mean
 from roadworthy.prompts import Prompts, Version
 from roadworthy.settings import Settings
@@ -18,6 +18,7 @@ class Catalogue:
         self.prompts = prompts
         self._workflows: dict[str, Workflow[..., Any]] = {}
         self._asked: dict[str, list[Prompt[Any]]] = {}
+        self._evaluators: dict[str, Callable[..., Any]] = {}
 
     @property
     def workflows(self) -> Mapping[str, Workflow[..., Any]]:
@@ -32,6 +33,16 @@ class Catalogue:
     def outputs(self, prompt_id: str) -> tuple[Output[Any], ...]:
         """What the code checks a prompt's answers against; nothing for a prompt that it does not ask."""
         return tuple(asked.output for asked in self._asked.get(prompt_id, ()))
+
+    def _asked_as(self, prompt_id: str) -> tuple[Output[Any], Rules]:
+        """A prompt as the code asks it first; as text, and without rules, where no code asks it."""
+        first = next(iter(self._asked.get(prompt_id, ())), None)
+        return (Output(str), Rules()) if first is None else (first.output, first.rules)
+
+    @property
+    def evaluators(self) -> Mapping[str, Callable[..., Any]]:
+        """The functions that judge outcomes in evaluations, by name."""
+        return self._evaluators
 
     def routes_of(self, workflow: str) -> tuple[str, ...]:
         """The routes by which this workflow's calls go, for every prompt that the project asks.

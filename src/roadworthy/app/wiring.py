@@ -16,6 +16,7 @@ from roadworthy.audit import Audit, Keyring
 from roadworthy.calls import Pipeline
 from roadworthy.db import Database
 from roadworthy.errors import SettingsError
+from roadworthy.evals import Evals, Project
 from roadworthy.models import AnswerCache, Gates, Models
 from roadworthy.monitoring import RollUps
 from roadworthy.prompts import Prompts
@@ -80,16 +81,39 @@ class Wiring(Catalogue):
     @cached_property
     def pipeline(self) -> Pipeline:
         """What makes the calls."""
+        return self._pipeline_for(self.settings, self.models)
+
+    @cached_property
+    def evals(self) -> Evals:
+        """The suites of the project, and their experiments."""
+        return Evals(
+            Project(
+                settings=self.settings,
+                database=self.database,
+                clock=self.clock,
+                ids=self._ids,
+                models=self.models,
+                prompts=self.prompts,
+                serves=self.version,
+                asked=self._asked_as,
+                route=partial(self._route, workflow=None),
+                pipeline=self._pipeline_for,
+                evaluators=self.evaluators,
+            )
+        )
+
+    def _pipeline_for(self, settings: Settings, models: Models) -> Pipeline:
+        """A pipeline that calls by other settings."""
         return Pipeline(
-            settings=self.settings,
-            models=self.models,
+            settings=settings,
+            models=models,
             gates=self.gates,
             cache=self.answers,
             database=self.database,
             telemetry=self.telemetry,
             clock=self.clock,
             ids=self._ids,
-            load_router=partial(load_router, self.settings, self.models),
+            load_router=partial(load_router, settings, models),
         )
 
     @cached_property

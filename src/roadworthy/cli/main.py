@@ -24,6 +24,7 @@ from roadworthy.cli import (
     database,
     demo,
     drill,
+    evaluate,
     failure,
     init,
     models,
@@ -95,6 +96,7 @@ app.add_typer(schedules.group, name="schedules")
 app.add_typer(workers.group, name="workers")
 demo.add_to(app)
 drill.add_to(app)
+evaluate.add_to(app)
 
 
 def main() -> None:

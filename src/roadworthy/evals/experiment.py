@@ -106,3 +106,13 @@ def by_case(results: Sequence[Result]) -> dict[str, list[Result]]:
     for result in results:
         found.setdefault(result.case_id, []).append(result)
     return {case_id: sorted(its, key=lambda one: one.repeat) for case_id, its in found.items()}
+
+
+def pass_shares(results: Sequence[Result]) -> dict[str, float]:
+    """Of each case that was judged, the share of its answers that passed."""
+    found: dict[str, float] = {}
+    for case_id, its in by_case(results).items():
+        said = [one.passed for one in its if one.passed is not None]
+        if said:
+            found[case_id] = sum(said) / len(said)
+    return found

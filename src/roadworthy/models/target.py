@@ -8,8 +8,9 @@ loop too.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -212,6 +213,12 @@ class Models:
         if name not in self._routes:
             raise NotFound(f"There is no route {name!r}.", hint=did_you_mean(name, self._routes))
         return tuple(self.target(model) for model in self._routes[name])
+
+    def by_routes(self, routes: Mapping[str, Sequence[str]]) -> "Models":
+        """The same models by other routes; whoever closes them closes both."""
+        made = copy(self)
+        made._routes = {name: tuple(models) for name, models in routes.items()}  # noqa: SLF001 - our own
+        return made
 
     async def prepare(self) -> None:
         """Build the clients of what the routes ask first, so that no call waits for it. Failures wait too.

@@ -83,6 +83,11 @@ def register_all(tx: sa.Connection, versions: Iterable[Version], environment: st
         )
 
 
+def keep_texts(tx: sa.Connection, versions: Iterable[Version], now_ms: int) -> None:
+    """Store texts that calls will name, without having any label stand for them."""
+    _insert_missing(tx, prompt_versions, [_version_row(version, now_ms) for version in versions])
+
+
 def by_hash(tx: sa.Connection, content_hash: str) -> StoredVersion | None:
     """The text with this hash, whatever its label is now; None when it was never registered."""
     query = prompt_versions.select().where(prompt_versions.c.content_hash == content_hash)

@@ -114,6 +114,11 @@ class Prompt(Generic[T]):
         return function
 
     @property
+    def rules(self) -> Rules:
+        """What code says before, about and instead of an answer."""
+        return self._rules.made
+
+    @property
     def checks(self) -> tuple[str, ...]:
         """The names of its checks."""
         return tuple(check.name for check in self._rules.made.checks)

@@ -4,8 +4,9 @@ Calls go through the project's own pipeline, on record and within budgets. Nobod
 where a person would be, that is the outcome (`needs_person`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from roadworthy.calls import Answer, Call, CallPutOff, Output, Pipeline, Rules
@@ -20,7 +21,7 @@ from roadworthy.errors import (
 from roadworthy.evals.case import Case, digest
 from roadworthy.evals.tape import Tape
 from roadworthy.evals.target import Asked, Outcome
-from roadworthy.models import Digests, Message, Models, answer_key
+from roadworthy.models import Digests, Message, Models, Target, answer_key
 from roadworthy.prompts import Version, render
 from roadworthy.settings import RouteSettings
 
@@ -36,6 +37,8 @@ class Asking:
     models: Models
     routes: Mapping[str, RouteSettings]
     tape: Tape
+    root: Path
+    """The project's folder."""
     task: str
     """What its calls are for: an experiment's id, by which they are on record and have their budget."""
 
@@ -64,12 +67,12 @@ class PromptTarget:
             "prompt": version.content_hash,
             "answer type": digest(output.schema),
             "rules": digest([[one.name, one.version] for one in functions]),
-            "models": self._digests.of_models(self._targets),
+            "models": self._digests.of_models(self._targets) + _functions(self._targets, asking.root),
             "route": digest(
                 asking.routes[route].model_dump(mode="json", exclude={"cache", "timeout_seconds"})
             ),
         }
-        self._policy = self._parts["rules"] + self._parts["route"]
+        self._policy = "".join(self._parts[name] for name in ("rules", "route", "models"))
         self._keys: dict[str, str | None] = {}
 
     @property
@@ -153,6 +156,14 @@ class PromptTarget:
             confidence=answer.confidence,
             record_id=answer.call_id,
         )
+
+
+def _functions(targets: Iterable[Target], root: Path) -> str:
+    """A digest of the files of models that are functions of the project; empty without any."""
+    names = (target.model.partition(":")[0] for target in targets if target.provider == "python")
+    files = [root.joinpath(*name.split(".")).with_suffix(".py") for name in names]
+    texts = [file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()]
+    return digest(texts) if texts else ""
 
 
 def _kind(error: RoadworthyError) -> str:

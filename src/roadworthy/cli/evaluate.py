@@ -1,0 +1,129 @@
+"""`roadworthy eval`: runs suites, compares variants, and holds a change against what was accepted."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from roadworthy.cli.command import JsonOption, Place, command
+
+if TYPE_CHECKING:
+    from roadworthy.evals import Evals
+    from roadworthy.evals.evals import Evaluated
+
+_MODES = ("use", "strict", "refresh", "off")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command to the program."""
+    command(app, "eval")(evaluate)
+
+
+async def evaluate(
+    place: Place,
+    suites: Annotated[
+        list[str] | None,
+        typer.Argument(help="Names of suites; left out, all.", metavar="SUITE...", show_default=False),
+    ] = None,
+    compare: Annotated[
+        tuple[str, str] | None,
+        typer.Option(metavar="A B", help="Two versions, routes or models, case by case.", show_default=False),
+    ] = None,
+    variant: Annotated[
+        str | None,
+        typer.Option("--on", metavar="NAME", help="A version, route or model in place of what serves."),
+    ] = None,
+    changed: Annotated[
+        bool, typer.Option("--changed", help="Only suites that are not what their baseline accepted.")
+    ] = False,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit code 1 when a verdict is a fail.")] = False,
+    tape: Annotated[
+        str,
+        typer.Option(
+            metavar="MODE",
+            help="use: what is on tape is not asked again; strict: nothing is asked; refresh: all is asked "
+            "and recorded; off: all is asked.",
+        ),
+    ] = "use",
+    repeats: Annotated[
+        int | None, typer.Option(min=1, max=1000, metavar="N", help="How often each case is answered.")
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option(metavar="ID", help="Go on with an experiment that was stopped.")
+    ] = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Leave out lines of the data set that have faults.")
+    ] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Write the results as the suite's baseline, to be committed.")
+    ] = False,
+    save_tape: Annotated[
+        bool, typer.Option("--save-tape", help="Write the answers into the suite's tape.jsonl.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> int:
+    """Evaluate prompts, workflows or functions on their cases; say pass, fail or inconclusive, and why."""
+    from roadworthy.cli import eval_text, terminal
+    from roadworthy.cli.project import load_app
+    from roadworthy.errors import InvalidInput
+
+    if tape not in _MODES:
+        raise InvalidInput(f"--tape is one of {', '.join(_MODES)}, not {tape!r}.")
+    if resume and (compare or len(suites or ()) != 1):
+        raise InvalidInput("--resume goes with the name of one suite, and without --compare.")
+    one = partial(
+        _run,
+        place,
+        quiet=as_json,
+        mode=tape,
+        resume=resume,
+        keep_going=keep_going,
+        repeats=repeats,
+    )
+    done: list[list[Any]] = []
+    async with load_app(place).evaluating() as evals:
+        names, why = _chosen(evals, suites or [], changed=changed)
+        for name in names:
+            if why and not as_json:
+                eval_text.say_changed(name, why[name])
+            done.append([await one(evals, name, on) for on in compare or (variant,)])
+            if save_tape:
+                evals.write_tape(done[-1])
+            if accept:
+                evals.accept(done[-1][-1])
+            if not as_json:
+                eval_text.print_suite(place, evals, done[-1])
+        documents = [eval_text.document(evals, its) for its in done]
+    if as_json:
+        terminal.print_json({"suites": documents})
+    elif not names:
+        eval_text.say_nothing(place, changed=changed)
+    return int(gate and any(_fails(its) for its in done))
+
+
+async def _run(
+    place: Place, evals: "Evals", name: str, on: str | None, *, quiet: bool, **options: Any
+) -> "Evaluated":
+    from roadworthy.cli.eval_progress import Watching
+
+    with Watching(place, quiet=quiet) as watching:
+        variant = evals.variant(name, on)
+        return await evals.run(name, variant, begun=watching.begun, watch=watching.watch, **options)
+
+
+def _chosen(
+    evals: "Evals", names: list[str], *, changed: bool
+) -> tuple[list[str], dict[str, tuple[str, ...]]]:
+    """The suites to run, and what changed of each."""
+    if not changed:
+        return names or list(evals.suites), {}
+    why = evals.changed(names)
+    return list(why), why
+
+
+def _fails(evaluated: "list[Evaluated]") -> bool:
+    """Whether a suite does not pass the gate: its verdict is a fail, or it did not come to its end."""
+    from roadworthy.evals import VerdictKind
+
+    last = evaluated[-1]
+    return bool(last.stopped) or last.verdict.kind is VerdictKind.FAIL

@@ -1,0 +1,254 @@
+"""`Evals`: the suites of a project, run, compared, and held against what was before; `app.evals`.
+
+run        one experiment: a suite on one variant, on record, with its verdict
+compare    two of them, case by case
+changed    the suites whose combination is not that of their baseline
+evidence   what says that a combination is good enough to serve
+"""
+
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from roadworthy.db.tables.calls import calls
+from roadworthy.errors import NotFound, StateConflict
+from roadworthy.evals import baseline, store, tape
+from roadworthy.evals.baseline import Baseline, baseline_of
+from roadworthy.evals.comparison import Difference, compared
+from roadworthy.evals.experiment import Experiment, ExperimentStatus, Result, VerdictKind, pass_shares
+from roadworthy.evals.fingerprint import differing
+from roadworthy.evals.plan import Plan, plan
+from roadworthy.evals.project import Project, Variant, variant_of
+from roadworthy.evals.runner import Limits, Runner
+from roadworthy.evals.suite import Suite, find, load_suites
+from roadworthy.evals.tape import Mode, Tape
+from roadworthy.evals.verdict import Verdict, judge
+from roadworthy.prompts import store as prompt_store
+from roadworthy.records import from_micro_usd
+
+SERVES = Variant()
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """An experiment that ran, with everything it says."""
+
+    plan: Plan
+    experiment: Experiment
+    results: tuple[Result, ...]
+    verdict: Verdict
+    baseline: Baseline | None
+    tape: Tape
+    stopped: str = ""
+    """Why it did not come to its end."""
+
+
+class Evals:
+    """The evaluations of a project."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    @property
+    def suites(self) -> dict[str, Suite]:
+        """Every suite, by name. Raises `ConfigurationError`."""
+        return load_suites(self._project.settings.root)
+
+    async def run(
+        self,
+        name: str,
+        variant: Variant = SERVES,
+        *,
+        mode: Mode = "use",
+        resume: str | None = None,
+        keep_going: bool = False,
+        repeats: int | None = None,
+        begun: Callable[[Plan, int], None] | None = None,
+        watch: Callable[[Result], None] | None = None,
+    ) -> Evaluated:
+        """Run a suite on one variant, and judge it against its thresholds and its baseline.
+
+        `resume` goes on with an experiment that was stopped. `begun` is told what will be run and how many
+        answers that is, `watch` each result.
+
+        Raises:
+            NotFound: There is no such suite, version, route or experiment.
+            ConfigurationError: The suite or its data set has faults.
+            StateConflict: What is to go on is another combination by now.
+        """
+        suite = find(self.suites, name)
+        if repeats is not None:
+            suite = replace(suite, settings=suite.settings.model_copy(update={"repeats": repeats}))
+        experiment_id = resume or self._project.ids.new("exp")
+        tapes = Tape(self._project.database, self._project.clock, name, suite.tape_file, mode)
+        made = plan(self._project, suite, variant, tapes, experiment_id, keep_going=keep_going)
+        experiment, known = await self._opened(made, experiment_id, going_on=resume is not None)
+        cases, settings = made.dataset.cases, suite.settings
+        if begun is not None:
+            begun(made, len(cases) * settings.repeats - len(known))
+
+        async def keep(results: Sequence[Result]) -> None:
+            await self._project.database.write(lambda tx: store.add_results(tx, experiment_id, results))
+
+        limits = Limits(settings.concurrency, settings.timeout_seconds, settings.evaluator_seconds)
+        runner = Runner(made.target, made.evaluators, limits, store=keep, watch=watch)
+        try:
+            ran = await runner.run(cases, settings.repeats, known)
+        except BaseException:
+            await self._stopped(experiment)
+            raise
+        finally:
+            await made.asking.pipeline.close()
+        before = baseline.read(suite.baseline_file)
+        verdict = judge(settings, ran.results, len(cases), before)
+        experiment = replace(
+            experiment,
+            status=ExperimentStatus.STOPPED if ran.stopped else ExperimentStatus.FINISHED,
+            finished_at=self._project.clock.now_ms(),
+            cost_usd=await self._cost(experiment),
+            verdict=None if ran.stopped else verdict.kind,
+            summary=verdict.as_json(),
+        )
+        await self._project.database.write(lambda tx: store.change(tx, experiment))
+        return Evaluated(made, experiment, ran.results, verdict, before, tapes, ran.stopped)
+
+    def compare(self, before: Evaluated, after: Evaluated) -> Difference:
+        """How the second differs from the first."""
+        hashes = [{one.case_id: one.case_hash for one in its.results} for its in (before, after)]
+        return compared(pass_shares(before.results), pass_shares(after.results), hashes[0], hashes[1])
+
+    def changed(self, names: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
+        """The suites that are not what their baseline accepted, each with the parts that changed.
+
+        A suite without a baseline has changed altogether.
+        """
+        found: dict[str, tuple[str, ...]] = {}
+        for name, suite in self.suites.items():
+            if names and name not in names:
+                continue
+            made = self._planned(suite)
+            before = baseline.read(suite.baseline_file)
+            parts = ("no baseline",) if before is None else differing(before.parts, made.parts)
+            if parts:
+                found[name] = parts
+        return found
+
+    def accept(self, evaluated: Evaluated) -> Path:
+        """Make an experiment its suite's baseline; the file is to be committed.
+
+        Raises `StateConflict` for one that did not come to its end.
+        """
+        if evaluated.stopped:
+            raise StateConflict(
+                f"{evaluated.experiment.id} did not come to its end: {evaluated.stopped}",
+                hint=f"Go on: roadworthy eval {evaluated.plan.suite.name} --resume {evaluated.experiment.id}",
+            )
+        path = evaluated.plan.suite.baseline_file
+        baseline.write(path, baseline_of(evaluated.experiment, evaluated.results))
+        return path
+
+    def write_tape(self, evaluated: Sequence[Evaluated]) -> Path:
+        """Write what a suite's experiments were answered into its file, for machines without a model."""
+        path = evaluated[0].plan.suite.tape_file
+        tape.write(path, {key: said for one in evaluated for key, said in one.tape.used.items()})
+        return path
+
+    def variant(self, name: str, said: str | None) -> Variant:
+        """What a word on the command line names of a suite's target. Raises `NotFound`."""
+        if said is None:
+            return SERVES
+        kind, target = find(self.suites, name).target
+        found = variant_of(said, self._project, target if kind == "prompt" else None)
+        if found is None:
+            raise NotFound(f"{said!r} is no version, route or model that suite {name!r} could be run on.")
+        return found
+
+    def evidence(self, prompt_id: str, label: str) -> Experiment | Baseline | None:
+        """What says that this version of a prompt passes as it would serve here and now.
+
+        The newest experiment of exactly this combination, else the baseline where it is of this combination.
+        """
+        for suite in self.suites.values():
+            if suite.target != ("prompt", prompt_id):
+                continue
+            made = self._planned(suite, Variant(label=label))
+            found = self._project.database.read_now(
+                lambda tx, made=made: store.latest(tx, fingerprint=made.fingerprint, finished=True, limit=1)
+            )
+            if found:
+                return found[0] if found[0].verdict is VerdictKind.PASS else None
+            accepted = baseline.read(suite.baseline_file)
+            if accepted and accepted.fingerprint == made.fingerprint and accepted.verdict is VerdictKind.PASS:
+                return accepted
+        return None
+
+    def _planned(self, suite: Suite, variant: Variant = SERVES) -> Plan:
+        """A plan that is only looked at."""
+        tapes = Tape(self._project.database, self._project.clock, suite.name, None, "off")
+        return plan(self._project, suite, variant, tapes, "exp")
+
+    async def _opened(
+        self, made: Plan, experiment_id: str, *, going_on: bool
+    ) -> tuple[Experiment, list[Result]]:
+        database, now_ms = self._project.database, self._project.clock.now_ms()
+        if going_on:
+            known = await database.read(lambda tx: store.get(tx, experiment_id))
+            if known.fingerprint != made.fingerprint:
+                changed = ", ".join(differing(known.parts, made.parts))
+                raise StateConflict(
+                    f"{experiment_id} cannot go on: what it evaluates has changed since ({changed}).",
+                    hint=f"Begin a new one: roadworthy eval {made.suite.name}",
+                )
+            again = replace(known, status=ExperimentStatus.RUNNING, finished_at=None, verdict=None)
+            await database.write(lambda tx: store.change(tx, again))
+            return again, await database.read(lambda tx: store.results(tx, experiment_id))
+        experiment = Experiment(
+            id=experiment_id,
+            suite=made.suite.name,
+            variant=made.variant,
+            status=ExperimentStatus.RUNNING,
+            parts=dict(made.parts),
+            fingerprint=made.fingerprint,
+            cases=len(made.dataset.cases),
+            repeats=made.suite.settings.repeats,
+            environment=self._project.settings.environment,
+            prompt_hash=made.parts.get("prompt", ""),
+            commit=commit_of(self._project.settings.root),
+            started_at=now_ms,
+        )
+
+        def work(tx: sa.Connection) -> None:
+            prompt_store.keep_texts(tx, made.texts, now_ms)
+            store.add(tx, experiment)
+
+        await database.write(work)
+        return experiment, []
+
+    async def _stopped(self, experiment: Experiment) -> None:
+        stopped = replace(experiment, status=ExperimentStatus.STOPPED, cost_usd=await self._cost(experiment))
+        await self._project.database.write(lambda tx: store.change(tx, stopped))
+
+    async def _cost(self, experiment: Experiment) -> Decimal:
+        query = sa.select(sa.func.coalesce(sa.func.sum(calls.c.cost_micro_usd), 0)).where(
+            calls.c.task == experiment.id, calls.c.started_at >= experiment.started_at
+        )
+        return from_micro_usd(
+            int(await self._project.database.read(lambda tx: tx.execute(query).scalar_one()))
+        )
+
+
+def commit_of(root: Path) -> str:
+    """The commit of a project, with `+` where something is not committed; empty outside of git."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(root), *words]
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()  # noqa: S603 - fixed words
+
+    try:
+        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", ".") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""

@@ -1,0 +1,113 @@
+"""What exactly an experiment evaluates: a suite's target in one variant, its evaluators and its data set."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from roadworthy.errors import ConfigurationError, did_you_mean
+from roadworthy.evals import dataset
+from roadworthy.evals.case import digest
+from roadworthy.evals.dataset import Dataset
+from roadworthy.evals.evaluator import Evaluator, Workshop
+from roadworthy.evals.fingerprint import fingerprint, parts_of
+from roadworthy.evals.project import Project, Variant
+from roadworthy.evals.settings import evals_settings
+from roadworthy.evals.suite import Suite
+from roadworthy.evals.tape import Tape
+from roadworthy.evals.target import Outcome, Target
+from roadworthy.evals.targets.function import FunctionTarget
+from roadworthy.evals.targets.prompt import Asking, PromptTarget
+from roadworthy.prompts import Version
+from roadworthy.settings import RouteSettings
+
+_ALONE = "this model alone"
+"""The route of a variant that is one model; no route of the settings can have such a name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """An experiment before it runs."""
+
+    suite: Suite
+    variant: str
+    """For people."""
+    target: Target
+    evaluators: tuple[Evaluator, ...]
+    dataset: Dataset
+    parts: Mapping[str, str]
+    fingerprint: str
+    texts: tuple[Version, ...]
+    """Versions of prompts that its calls will name."""
+    asking: Asking
+
+
+def plan(
+    project: Project, suite: Suite, variant: Variant, tape: Tape, task: str, *, keep_going: bool = False
+) -> Plan:
+    """What `suite` evaluates of `variant`.
+
+    Raises:
+        ConfigurationError: The data set has faults (left out with `keep_going`), or the suite does not fit.
+        NotFound: There is no such version, route or model.
+    """
+    asking = _asking(project, suite, variant, tape, task)
+    texts: list[Version] = []
+    kind, name = suite.target
+    if kind == "prompt":
+        version = project.prompts.get(name).version(variant.label) if variant.label else project.serves(name)
+        route = _ALONE if variant.model else variant.route or project.route(name)
+        target: Target = _prompt(project, version, route, asking)
+        texts.append(version)
+        title = version.name + (
+            f" by {variant.model or variant.route}" if route != project.route(name) else ""
+        )
+    elif kind == "function":
+        target, title = FunctionTarget.load(name, suite.folder, project.settings.root), name
+    else:
+        raise ConfigurationError(f"Suite {suite.name!r}: workflows are evaluated by `plan_workflow`.")
+    evaluators = _evaluators(project, suite, asking, texts)
+    cases = dataset.read(suite.cases_file, keep_going=keep_going)
+    parts = parts_of(target, evaluators, cases, suite)
+    return Plan(suite, title, target, evaluators, cases, parts, fingerprint(parts), tuple(texts), asking)
+
+
+def _asking(project: Project, suite: Suite, variant: Variant, tape: Tape, task: str) -> Asking:
+    settings = evals_settings(project.settings, task, suite.settings.budget_usd)
+    routes = dict(settings.routes)
+    if variant.route is not None and variant.route not in routes:
+        raise ConfigurationError(
+            f"There is no route {variant.route!r}.", hint=did_you_mean(variant.route, routes)
+        )
+    if variant.model is not None:
+        kind, name = suite.target
+        base = routes.get(project.route(name)) if kind == "prompt" else None
+        routes[_ALONE] = (base or RouteSettings(models=[variant.model])).model_copy(
+            update={"models": [variant.model], "choose": "order", "router": None, "rules": [], "then": []}
+        )
+        settings = settings.model_copy(update={"routes": routes})
+    models = project.models.by_routes({name: route.models for name, route in routes.items()})
+    return Asking(project.pipeline(settings, models), models, routes, tape, project.settings.root, task)
+
+
+def _prompt(project: Project, version: Version, route: str, asking: Asking) -> PromptTarget:
+    output, rules = project.asked(version.prompt_id)
+    return PromptTarget(version, output, rules, route, asking)
+
+
+def _evaluators(
+    project: Project, suite: Suite, asking: Asking, texts: list[Version]
+) -> tuple[Evaluator, ...]:
+    judges: dict[str, PromptTarget] = {}
+
+    def judge(prompt_id: str) -> PromptTarget:
+        if prompt_id not in judges:
+            version = project.serves(prompt_id)
+            judges[prompt_id] = _prompt(project, version, project.route(prompt_id), asking)
+            texts.append(version)
+        return judges[prompt_id]
+
+    async def ask(prompt_id: str, inputs: Mapping[str, Any], repeat: int) -> Outcome:
+        return await judge(prompt_id).ask(inputs, repeat)
+
+    workshop = Workshop(project.evaluators, ask, lambda prompt_id: digest(judge(prompt_id).parts), suite.name)
+    return tuple(one.build(workshop) for one in suite.settings.evaluators)

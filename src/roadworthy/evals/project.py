@@ -1,0 +1,62 @@
+"""What evaluations are handed of a project: `Project`; and what of it is evaluated: `Variant`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from roadworthy.calls import Output, Pipeline, Rules
+from roadworthy.db import Database
+from roadworthy.models import Models
+from roadworthy.prompts import Prompts, Version
+from roadworthy.records import Clock, Ids
+from roadworthy.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project's parts; the app connects them."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+    ids: Ids
+    models: Models
+    prompts: Prompts
+    serves: Callable[[str], Version]
+    """The version of a prompt that serves."""
+    asked: Callable[[str], tuple[Output[Any], Rules]]
+    """What the code checks a prompt's answers against, and what it says of them."""
+    route: Callable[[str], str]
+    """The route that serves a prompt."""
+    pipeline: Callable[[Settings, Models], Pipeline]
+    """Makes calls by other settings than the project's."""
+    evaluators: Mapping[str, Callable[..., Any]]
+    """Functions that the project declared with `@app.evaluator`, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """What is evaluated in the place of what serves; each None: what serves."""
+
+    label: str | None = None
+    """A version of the suite's prompt."""
+    route: str | None = None
+    model: str | None = None
+    """One model alone, with everything else as its route says."""
+
+    def __str__(self) -> str:
+        return self.label or self.route or self.model or "what serves"
+
+
+def variant_of(said: str, project: Project, prompt_id: str | None) -> Variant | None:
+    """The variant that a word names: a version's label, a route, or a model; None when it names none.
+
+    `route:`, `model:` and `version:` in front say which, where a word could be several.
+    """
+    kind, _, name = said.rpartition(":")
+    labels = {one.label for one in project.prompts.versions(prompt_id)} if prompt_id else set[str]()
+    known = {"version": labels, "route": set(project.settings.routes), "model": set(project.settings.models)}
+    for its, names in known.items():
+        if kind in ("", its) and name in names:
+            return Variant(**{"label" if its == "version" else its: name})
+    return None

@@ -1,0 +1,79 @@
+"""A function of the project: it takes a case's inputs by name, and what it returns is the output."""
+
+import asyncio
+import hashlib
+import importlib
+import inspect
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from roadworthy.errors import ConfigurationError, RoadworthyError
+from roadworthy.evals.case import Case
+from roadworthy.evals.target import Asked, Outcome
+from roadworthy.records import Json
+
+
+class FunctionTarget:
+    """A function, asked anew each time: only it knows whether it would say the same."""
+
+    def __init__(self, function: Callable[..., Any], name: str = "") -> None:
+        self._function = function
+        self._waits = inspect.iscoroutinefunction(function)
+        self._parts = {"function": name or function.__qualname__, "code": _code(function)}
+
+    @classmethod
+    def load(cls, name: str, suite: Path, root: Path) -> "FunctionTarget":
+        """The function `module:function` of a project. Raises `ConfigurationError`."""
+        module, _, attribute = name.partition(":")
+        if str(root) not in sys.path:
+            sys.path.insert(0, str(root))
+        try:
+            found = getattr(importlib.import_module(module), attribute)
+        except (ImportError, AttributeError) as error:
+            raise ConfigurationError(
+                f"{suite.name}/suite.toml: {name!r} cannot be imported: {error}."
+            ) from error
+        return cls(found, name)
+
+    @property
+    def parts(self) -> dict[str, str]:
+        """What it is made of."""
+        return self._parts
+
+    async def recall(self, asked: Sequence[Asked]) -> Mapping[tuple[str, int], Outcome]:
+        """Nothing: a function is not on tape."""
+        del asked
+        return {}
+
+    async def answer(self, case: Case, repeat: int) -> Outcome:
+        """Call it; a synchronous function in a thread."""
+        del repeat
+        began = time.perf_counter()
+        try:
+            if self._waits:
+                said = await self._function(**case.inputs)
+            else:
+                said = await asyncio.to_thread(self._function, **case.inputs)
+            output = cast("Json", to_jsonable_python(said))
+        except PydanticSerializationError as error:
+            return Outcome(error="not_json", message=f"What it returned is no JSON: {error}")
+        except RoadworthyError as error:
+            return Outcome(error=error.code, message=error.message)
+        except Exception as error:  # noqa: BLE001 - what is evaluated may fail in any way; that is its outcome
+            return Outcome(error=type(error).__name__, message=str(error))
+        return Outcome(output=output, latency_seconds=time.perf_counter() - began)
+
+
+def _code(function: Callable[..., Any]) -> str:
+    """A digest of the module that the function stands in: what it calls there counts as well."""
+    module = inspect.getmodule(function)
+    try:
+        source = inspect.getsource(module) if module is not None else inspect.getsource(function)
+    except (OSError, TypeError):
+        source = repr(getattr(function, "__code__", function))
+    return hashlib.sha256(source.encode()).hexdigest()
