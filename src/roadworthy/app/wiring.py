@@ -4,9 +4,9 @@ What is built is kept until `_release`; the next use builds it anew, which may b
 """
 
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, cast
 
 from roadworthy.access import Access
 from roadworthy.access.openid import Provider
@@ -17,6 +17,7 @@ from roadworthy.calls import Pipeline
 from roadworthy.db import Database
 from roadworthy.errors import SettingsError
 from roadworthy.evals import Evals, Project
+from roadworthy.evals.targets.workflow import Run as Rehearsed
 from roadworthy.models import AnswerCache, Gates, Models
 from roadworthy.monitoring import RollUps
 from roadworthy.prompts import Prompts
@@ -98,6 +99,7 @@ class Wiring(Catalogue):
                 asked=self._asked_as,
                 route=partial(self._route, workflow=None),
                 pipeline=self._pipeline_for,
+                rehearsing=self._rehearsing,
                 evaluators=self.evaluators,
             )
         )
@@ -115,6 +117,12 @@ class Wiring(Catalogue):
             ids=self._ids,
             load_router=partial(load_router, settings, models),
         )
+
+    def _rehearsing(self, settings: Settings, models: Models) -> AbstractAsyncContextManager[Rehearsed]:
+        from roadworthy.app.app import App
+        from roadworthy.app.rehearsal import rehearsing
+
+        return rehearsing(cast("App", self), settings, models)
 
     @cached_property
     def gates(self) -> Gates:

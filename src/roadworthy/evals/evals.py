@@ -97,7 +97,8 @@ class Evals:
         limits = Limits(settings.concurrency, settings.timeout_seconds, settings.evaluator_seconds)
         runner = Runner(made.target, made.evaluators, limits, store=keep, watch=watch)
         try:
-            ran = await runner.run(cases, settings.repeats, known)
+            async with made.target.running():
+                ran = await runner.run(cases, settings.repeats, known)
         except BaseException:
             await self._stopped(experiment)
             raise
@@ -109,7 +110,7 @@ class Evals:
             experiment,
             status=ExperimentStatus.STOPPED if ran.stopped else ExperimentStatus.FINISHED,
             finished_at=self._project.clock.now_ms(),
-            cost_usd=await self._cost(experiment),
+            cost_usd=await self._cost(experiment, ran.results),
             verdict=None if ran.stopped else verdict.kind,
             summary=verdict.as_json(),
         )
@@ -232,13 +233,14 @@ class Evals:
         stopped = replace(experiment, status=ExperimentStatus.STOPPED, cost_usd=await self._cost(experiment))
         await self._project.database.write(lambda tx: store.change(tx, stopped))
 
-    async def _cost(self, experiment: Experiment) -> Decimal:
+    async def _cost(self, experiment: Experiment, results: Sequence[Result] = ()) -> Decimal:
+        """What its calls cost here, and what its runs cost on their stage."""
         query = sa.select(sa.func.coalesce(sa.func.sum(calls.c.cost_micro_usd), 0)).where(
             calls.c.task == experiment.id, calls.c.started_at >= experiment.started_at
         )
-        return from_micro_usd(
-            int(await self._project.database.read(lambda tx: tx.execute(query).scalar_one()))
-        )
+        here = await self._project.database.read(lambda tx: tx.execute(query).scalar_one())
+        staged = [one.outcome.cost_usd for one in results if "workflow" in experiment.parts]
+        return from_micro_usd(int(here)) + sum(staged, Decimal(0))
 
 
 def commit_of(root: Path) -> str:

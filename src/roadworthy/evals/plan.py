@@ -11,14 +11,16 @@ from roadworthy.evals.dataset import Dataset
 from roadworthy.evals.evaluator import Evaluator, Workshop
 from roadworthy.evals.fingerprint import fingerprint, parts_of
 from roadworthy.evals.project import Project, Variant
-from roadworthy.evals.settings import evals_settings
+from roadworthy.evals.settings import BUDGET, evals_settings
 from roadworthy.evals.suite import Suite
 from roadworthy.evals.tape import Tape
+from roadworthy.evals.taped import taped
 from roadworthy.evals.target import Outcome, Target
 from roadworthy.evals.targets.function import FunctionTarget
 from roadworthy.evals.targets.prompt import Asking, PromptTarget
+from roadworthy.evals.targets.workflow import WorkflowTarget
 from roadworthy.prompts import Version
-from roadworthy.settings import RouteSettings
+from roadworthy.settings import BudgetSettings, PromptSettings, RouteSettings
 
 _ALONE = "this model alone"
 """The route of a variant that is one model; no route of the settings can have such a name."""
@@ -64,7 +66,8 @@ def plan(
     elif kind == "function":
         target, title = FunctionTarget.load(name, suite.folder, project.settings.root), name
     else:
-        raise ConfigurationError(f"Suite {suite.name!r}: workflows are evaluated by `plan_workflow`.")
+        target = _workflow(project, name, variant, asking)
+        title = name + (f" by {variant}" if variant != Variant() else "")
     evaluators = _evaluators(project, suite, asking, texts)
     cases = dataset.read(suite.cases_file, keep_going=keep_going)
     parts = parts_of(target, evaluators, cases, suite)
@@ -86,12 +89,30 @@ def _asking(project: Project, suite: Suite, variant: Variant, tape: Tape, task: 
         )
         settings = settings.model_copy(update={"routes": routes})
     models = project.models.by_routes({name: route.models for name, route in routes.items()})
-    return Asking(project.pipeline(settings, models), models, routes, tape, project.settings.root, task)
+    return Asking(project.pipeline(settings, models), models, settings, tape, task)
 
 
 def _prompt(project: Project, version: Version, route: str, asking: Asking) -> PromptTarget:
     output, rules = project.asked(version.prompt_id)
     return PromptTarget(version, output, rules, route, asking)
+
+
+def _workflow(project: Project, name: str, variant: Variant, asking: Asking) -> WorkflowTarget:
+    settings = asking.settings
+    if variant.route or variant.model:
+        route = variant.route or _ALONE
+        prompts = {
+            one.id: settings.prompts.get(one.id, PromptSettings()).model_copy(update={"route": route})
+            for one in project.prompts
+        }
+        settings = settings.model_copy(update={"prompts": prompts})
+    budget = settings.budgets.get(BUDGET)
+    if budget is not None:  # all that is spent on the stage
+        its = BudgetSettings(scope="environment", per_month_usd=budget.per_month_usd)
+        settings = settings.model_copy(update={"budgets": {**settings.budgets, BUDGET: its}})
+    decides = settings.model_dump(mode="json", include={"models", "routes", "prompts", "workflows", "limits"})
+    stage = project.rehearsing(settings, taped(asking.models, asking.tape))
+    return WorkflowTarget(name, decides, project.settings.root, stage)
 
 
 def _evaluators(

@@ -1,11 +1,13 @@
 """What evaluations are handed of a project: `Project`; and what of it is evaluated: `Variant`."""
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from roadworthy.calls import Output, Pipeline, Rules
 from roadworthy.db import Database
+from roadworthy.evals.targets.workflow import Run
 from roadworthy.models import Models
 from roadworthy.prompts import Prompts, Version
 from roadworthy.records import Clock, Ids
@@ -30,6 +32,8 @@ class Project:
     """The route that serves a prompt."""
     pipeline: Callable[[Settings, Models], Pipeline]
     """Makes calls by other settings than the project's."""
+    rehearsing: Callable[[Settings, Models], AbstractAsyncContextManager[Run]]
+    """A stage on which workflows run by other settings, with no action carried out."""
     evaluators: Mapping[str, Callable[..., Any]]
     """Functions that the project declared with `@app.evaluator`, by name."""
 

@@ -6,6 +6,7 @@ targets/function.py    any function of the project
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol, TypeAlias, cast
@@ -91,6 +92,10 @@ class Target(Protocol):
 
         Two targets with the same parts are the same combination.
         """
+        ...
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """What it needs is there for as long as the block lasts; outside of it, nothing is answered."""
         ...
 
     async def recall(self, asked: Sequence[Asked]) -> Mapping[tuple[str, int], Outcome]:

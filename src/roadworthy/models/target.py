@@ -54,6 +54,11 @@ class Target:
         self._bound: WeakKeyDictionary[_Loop, _Bound] = WeakKeyDictionary()
 
     @property
+    def blueprint(self) -> Blueprint:
+        """What its provider is built from."""
+        return self._blueprint
+
+    @property
     def settings(self) -> ModelSettings:
         """The model's section of the settings."""
         return self._blueprint.settings
@@ -218,6 +223,12 @@ class Models:
         """The same models by other routes; whoever closes them closes both."""
         made = copy(self)
         made._routes = {name: tuple(models) for name, models in routes.items()}  # noqa: SLF001 - our own
+        return made
+
+    def each(self, around: Callable[[Target], Target]) -> "Models":
+        """The same routes to other targets, each made from one of these; they are closed with these."""
+        made = copy(self)
+        made._targets = {name: around(target) for name, target in self._targets.items()}  # noqa: SLF001 - our own
         return made
 
     async def prepare(self) -> None:

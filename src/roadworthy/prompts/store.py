@@ -85,7 +85,9 @@ def register_all(tx: sa.Connection, versions: Iterable[Version], environment: st
 
 def keep_texts(tx: sa.Connection, versions: Iterable[Version], now_ms: int) -> None:
     """Store texts that calls will name, without having any label stand for them."""
-    _insert_missing(tx, prompt_versions, [_version_row(version, now_ms) for version in versions])
+    rows = [_version_row(version, now_ms) for version in versions]
+    if rows:
+        _insert_missing(tx, prompt_versions, rows)
 
 
 def by_hash(tx: sa.Connection, content_hash: str) -> StoredVersion | None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from roadworthy.calls.fit import faults
-from roadworthy.testing.simulated.schema import sample
+from roadworthy.calls.sample import sample
 
 
 class Part(BaseModel):

@@ -7,6 +7,7 @@ import inspect
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,6 +45,10 @@ class FunctionTarget:
     def parts(self) -> dict[str, str]:
         """What it is made of."""
         return self._parts
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Nothing is needed."""
+        return nullcontext()
 
     async def recall(self, asked: Sequence[Asked]) -> Mapping[tuple[str, int], Outcome]:
         """Nothing: a function is not on tape."""

@@ -5,6 +5,7 @@ where a person would be, that is the outcome (`needs_person`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from roadworthy.evals.tape import Tape
 from roadworthy.evals.target import Asked, Outcome
 from roadworthy.models import Digests, Message, Models, Target, answer_key
 from roadworthy.prompts import Version, render
-from roadworthy.settings import RouteSettings
+from roadworthy.settings import Settings
 
 NEEDS_PERSON = "needs_person"
 """The failure of a call that a person would have been asked for."""
@@ -35,10 +36,8 @@ class Asking:
 
     pipeline: Pipeline
     models: Models
-    routes: Mapping[str, RouteSettings]
+    settings: Settings
     tape: Tape
-    root: Path
-    """The project's folder."""
     task: str
     """What its calls are for: an experiment's id, by which they are on record and have their budget."""
 
@@ -55,7 +54,7 @@ class PromptTarget:
         self._route = route
         self._asking = asking
         self._digests = Digests()
-        named = [name for rule in asking.routes[route].rules for name in rule.models]
+        named = [name for rule in asking.settings.routes[route].rules for name in rule.models]
         self._targets = (*asking.models.route(route), *map(asking.models.target, named))
         functions = (
             *rules.before,
@@ -63,14 +62,14 @@ class PromptTarget:
             *rules.signals,
             *((rules.fallback,) if rules.fallback else ()),
         )
+        routed = asking.settings.routes[route].model_dump(mode="json", exclude={"cache", "timeout_seconds"})
+        in_code = _functions(self._targets, asking.settings.root)
         self._parts = {
             "prompt": version.content_hash,
             "answer type": digest(output.schema),
             "rules": digest([[one.name, one.version] for one in functions]),
-            "models": self._digests.of_models(self._targets) + _functions(self._targets, asking.root),
-            "route": digest(
-                asking.routes[route].model_dump(mode="json", exclude={"cache", "timeout_seconds"})
-            ),
+            "models": self._digests.of_models(self._targets) + in_code,
+            "route": digest(routed),
         }
         self._policy = "".join(self._parts[name] for name in ("rules", "route", "models"))
         self._keys: dict[str, str | None] = {}
@@ -79,6 +78,10 @@ class PromptTarget:
     def parts(self) -> dict[str, str]:
         """What it is made of."""
         return self._parts
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Nothing is needed."""
+        return nullcontext()
 
     async def recall(self, asked: Sequence[Asked]) -> Mapping[tuple[str, int], Outcome]:
         """What the tape knows of these."""

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from roadworthy.calls import Answer, Decision
+from roadworthy.calls.sample import sample
 from roadworthy.records import Clock
-from roadworthy.testing.simulated.schema import sample
 from roadworthy.workflows import Act
 
 

@@ -13,11 +13,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from roadworthy.app import App
+from roadworthy.calls.sample import sample
 from roadworthy.db import Database, unpack
 from roadworthy.db.tables.workflows import run_payloads, runs, step_payloads, steps
 from roadworthy.errors import InvalidInput, RoadworthyError
 from roadworthy.prompts import render
-from roadworthy.testing.simulated.schema import sample
 from roadworthy.workflows.batch import read_items
 
 _MOST_INPUTS = 500

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, cast
 
+from roadworthy.calls.sample import sample
 from roadworthy.testing.simulated.faults import AnswerFault, Fault, Slow
 from roadworthy.testing.simulated.received import Received
 from roadworthy.testing.simulated.reply import Reply, ToolCall, as_object
-from roadworthy.testing.simulated.schema import sample
 
 Answer: TypeAlias = Reply | Fault | dict[str, Any] | list[Any] | str | int | float | bool | None
 """A reply, a fault, or the content of a reply: text, or a value that is sent as JSON."""

@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from roadworthy.calls.sample import sample
 from roadworthy.records import Usage
 from roadworthy.testing.simulated.faults.fault import Fault
 from roadworthy.testing.simulated.received import Received
 from roadworthy.testing.simulated.reply import Reply, ToolCall
-from roadworthy.testing.simulated.schema import sample
 
 
 class AnswerFault(Fault):

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter
 
 from roadworthy.errors import InvalidInput
-from roadworthy.testing.simulated.pattern import matching
-from roadworthy.testing.simulated.schema import sample
+from roadworthy.calls.pattern import matching
+from roadworthy.calls.sample import sample
 
 
 class Colour(StrEnum):

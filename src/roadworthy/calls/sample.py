@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from roadworthy.testing.simulated.pattern import matching
+from roadworthy.calls.pattern import matching
 
 _DEEP = 6
 _FORMATS = {
