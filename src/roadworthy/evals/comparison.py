@@ -7,7 +7,7 @@ Several answers a case: the paired bootstrap over cases.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from roadworthy.evals.statistics import cases_needed, mcnemar, paired_bootstrap, tango
+from roadworthy.evals.statistics import Interval, cases_needed, mcnemar, paired_bootstrap, tango
 from roadworthy.records import Json
 
 CONFIDENCE = 0.95
@@ -81,28 +81,29 @@ def compared(
     deltas = {one: after[one] - before[one] for one in same}
     worse = sorted((one for one in same if deltas[one] < 0), key=lambda one: deltas[one])
     better = sorted((one for one in same if deltas[one] > 0), key=lambda one: -deltas[one])
-    lower, upper, p_value, method, needs = 0.0, 0.0, 1.0, "", None
+    interval, p_value, method, needs = Interval(-1.0, 1.0), 1.0, "", None
     if same and all(share in (0, 1) for one in same for share in (before[one], after[one])):
         method = "mid-p McNemar, Tango's interval"
         p_value = mcnemar(len(better), len(worse))
-        lower, upper = tango(len(better), len(worse), len(same), confidence=CONFIDENCE)
-    elif same:
+        interval = tango(len(better), len(worse), len(same), confidence=CONFIDENCE)
+    elif len(same) > 1:
         method = "paired bootstrap over cases"
-        both_shares = [before[one] for one in same], [after[one] for one in same]
-        booted = paired_bootstrap(*both_shares, confidence=CONFIDENCE)
-        lower, upper, p_value = booted.lower, booted.upper, booted.p_value
+        shares = [[before[one]] for one in same], [[after[one]] for one in same]
+        booted = paired_bootstrap(*shares, confidence=CONFIDENCE)
+        interval, p_value = booted.interval or interval, booted.p
     mean = sum(deltas.values()) / len(same) if same else 0.0
     differs = (len(worse) + len(better)) / len(same) if same else 0.0
-    if mean and p_value >= 1 - CONFIDENCE:
-        needs = max(1, cases_needed(differs, abs(mean)) - len(same))
+    wanted = cases_needed(differs, mean)
+    if wanted is not None and p_value >= 1 - CONFIDENCE:
+        needs = max(1, wanted - len(same))
     return Difference(
         cases=len(same),
         before=sum(before[one] for one in same) / len(same) if same else 0.0,
         after=sum(after[one] for one in same) / len(same) if same else 0.0,
         worse=tuple(worse),
         better=tuple(better),
-        lower=lower,
-        upper=upper,
+        lower=interval.low,
+        upper=interval.high,
         p_value=p_value,
         method=method,
         needs_more=needs,

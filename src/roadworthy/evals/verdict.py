@@ -15,7 +15,7 @@ from typing import cast
 from roadworthy.evals.baseline import Baseline
 from roadworthy.evals.comparison import Difference, compared
 from roadworthy.evals.experiment import Result, VerdictKind, pass_shares
-from roadworthy.evals.statistics import cases_for_bound, wilson
+from roadworthy.evals.statistics import cases_until, wilson
 from roadworthy.evals.suite import SuiteSettings
 from roadworthy.records import Json
 
@@ -109,7 +109,8 @@ def _bounds(shares: Sequence[float], share: float, repeats: int) -> tuple[float,
     spread = sum((one - share) ** 2 for one in shares) / (judged - 1) if judged > 1 else 0.0
     if repeats > 1 and spread > 0:
         worth = min(judged * repeats, max(judged, judged * share * (1 - share) / spread))
-    return wilson(share * worth, worth, confidence=2 * CONFIDENCE - 1)
+    ends = wilson(share * worth, worth, confidence=2 * CONFIDENCE - 1)
+    return ends.low, ends.high
 
 
 def _threshold(
@@ -119,12 +120,15 @@ def _threshold(
         f"{share:.1%} of {judged} cases passed (90% interval {lower:.1%} to {upper:.1%}), "
         f"{wanted:.1%} asked for"
     )
+    if judged and wanted == 1:  # of others, no number of cases could show it
+        kind = VerdictKind.PASS if share == 1 else VerdictKind.FAIL
+        return Ground("threshold", kind, f"{told}: of these cases, for of others it cannot be shown."), None
     if judged and lower >= wanted:
         return Ground("threshold", VerdictKind.PASS, f"{told}."), None
     if judged and upper < wanted:
         return Ground("threshold", VerdictKind.FAIL, f"{told}."), None
-    more = cases_for_bound(share, wanted, confidence=CONFIDENCE) if judged else None
-    needs = max(1, more - judged) if more is not None else None
+    more = cases_until(share * judged, judged, wanted, confidence=CONFIDENCE)
+    needs = max(1, more) if more is not None else None
     hint = (
         f"; it needs about {needs:,} cases more"
         if needs is not None
