@@ -14,7 +14,8 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import CodeType
+from typing import Any, cast
 
 from roadworthy.errors import ConfigurationError
 
@@ -55,23 +56,36 @@ def function_of(function: Callable[..., Any], *, answers: int, inputs: frozenset
             f"The {what} {name!r} takes no answer.", hint="Give it the answer as its first parameter."
         )
     if any(one.kind is one.VAR_KEYWORD for one in takes):
-        return Function(name, function, None, _version(function))
+        return Function(name, function, None, code_version(function))
     unknown = [one.name for one in takes if one.name not in inputs and one.default is one.empty]
     if unknown:
         raise ConfigurationError(
             f"The {what} {name!r} takes {unknown[0]!r}, which is no input of the prompt.",
             hint=f"Its inputs are {', '.join(sorted(inputs))}.",
         )
-    return Function(name, function, frozenset(one.name for one in takes) & inputs, _version(function))
+    return Function(name, function, frozenset(one.name for one in takes) & inputs, code_version(function))
 
 
-def _version(function: Callable[..., Any]) -> str:
-    """A digest of the function's own code; what it calls may change unseen."""
-    code = getattr(function, "__code__", None)
+def code_version(function: Callable[..., Any]) -> str:
+    """A digest of the function's own code, with the functions inside it; what it calls may change unseen."""
+    inner = inspect.unwrap(function)
+    code = getattr(inner, "__code__", None)
     if code is None:
         return repr(type(function))
-    constants = [repr(one) for one in code.co_consts if not inspect.iscode(one)]
-    return hashlib.sha256(code.co_code + repr((constants, code.co_names)).encode()).hexdigest()[:16]
+    parts = repr((_parts(code), getattr(inner, "__defaults__", None)))
+    return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _parts(code: CodeType) -> tuple[Any, ...]:
+    constants = [_parts(one) if inspect.iscode(one) else _constant(one) for one in code.co_consts]
+    return code.co_code, code.co_names, constants
+
+
+def _constant(value: object) -> str:
+    """The same in every process: sets are told in order."""
+    if isinstance(value, frozenset):
+        return repr(sorted(map(repr, cast("frozenset[object]", value))))
+    return repr(value)
 
 
 @dataclass(frozen=True, slots=True)

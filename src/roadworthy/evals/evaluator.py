@@ -5,7 +5,9 @@ or does not end, has not judged: its score is an error, and the case did not pas
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
 from typing import Any, Protocol
 
 from roadworthy.evals.case import Case
@@ -29,7 +31,9 @@ class Score:
     error: bool = False
     """Whether it could not judge: it raised, or took too long."""
     informs: bool = False
-    """Whether its no is told without failing the case."""
+    """Whether it is told only: neither its yes nor its no decides whether the case passed."""
+    cost_usd: Decimal = Decimal(0)
+    """What judging cost, where a model judged."""
 
     def as_json(self) -> dict[str, Json]:
         """For records and reports; what is empty is left out."""
@@ -37,8 +41,16 @@ class Score:
         if self.value is not None:
             told["value"] = self.value
         told |= {name: said for name in ("category", "reason") if (said := getattr(self, name))}
+        if self.cost_usd:
+            told["cost_usd"] = str(self.cost_usd)
         told |= {name: True for name in ("error", "informs") if getattr(self, name)}
         return told
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> "Score":
+        """What `as_json` gave."""
+        its: dict[str, Any] = {**told, "cost_usd": Decimal(told.get("cost_usd", 0))}
+        return cls(**its)
 
 
 class Evaluator(Protocol):
@@ -74,6 +86,21 @@ class Evaluator(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Calibrated:
+    """That a judge was compared with people, and is good enough to decide."""
+
+    labels: int
+    """Cases that people labelled."""
+    kappa: float
+    """How far it agrees with them beyond chance (Cohen); at most 1."""
+
+
+def _nobody_is(name: str, version: str) -> Calibrated | None:
+    del name, version
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class Workshop:
     """What evaluators are built with."""
 
@@ -85,3 +112,7 @@ class Workshop:
     """Changes with what would answer that prompt: its text, route and models."""
     suite: str = ""
     """Whose evaluators they are."""
+    folder: Path = field(default_factory=Path)
+    """The suite's folder; files that evaluators name lie there."""
+    calibrated: Callable[[str, str], Calibrated | None] = _nobody_is
+    """What people's labels said of a judge: its name, its version."""

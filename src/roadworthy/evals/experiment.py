@@ -52,9 +52,7 @@ class Result:
     @property
     def passed(self) -> bool | None:
         """Whether every evaluator that says yes or no said yes; None where none applied."""
-        said = [
-            one.passed for one in self.scores if not one.informs and (one.passed is not None or one.error)
-        ]
+        said = [one.passed for one in self._deciding if one.passed is not None or one.error]
         if not self.outcome.answered:  # unless that is what somebody expects
             return bool(said) and all(said)
         return all(said) if said else None
@@ -64,10 +62,14 @@ class Result:
         """The kind of the first failure; empty when it passed."""
         if self.passed is not False:
             return ""
-        failed = [one for one in self.scores if not one.informs and (one.passed is False or one.error)]
+        failed = [one for one in self._deciding if one.passed is False or one.error]
         if not self.outcome.answered and not failed:
             return self.outcome.error
         return failed[0].category or failed[0].evaluator
+
+    @property
+    def _deciding(self) -> list[Score]:
+        return [score for score in self.scores if not score.informs]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,5 +130,11 @@ def _evaluators(
     async def ask(prompt_id: str, inputs: Mapping[str, Any], repeat: int) -> Outcome:
         return await judge(prompt_id).ask(inputs, repeat)
 
-    workshop = Workshop(project.evaluators, ask, lambda prompt_id: digest(judge(prompt_id).parts), suite.name)
+    workshop = Workshop(
+        functions=project.evaluators,
+        ask=ask,
+        digest_of=lambda prompt_id: digest(judge(prompt_id).parts),
+        suite=suite.name,
+        folder=suite.folder,
+    )
     return tuple(one.build(workshop) for one in suite.settings.evaluators)

@@ -113,5 +113,5 @@ def _result(row: Mapping[Any, Any]) -> Result:
         tags=tuple(body["tags"]),
         case_hash=row["case_hash"],
         outcome=Outcome.from_json(body["outcome"]),
-        scores=tuple(Score(**one) for one in scores),
+        scores=tuple(Score.from_json(one) for one in scores),
     )

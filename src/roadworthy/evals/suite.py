@@ -16,9 +16,10 @@ from pydantic import Field, ValidationError, model_validator
 
 from roadworthy.errors import ConfigurationError, NotFound, did_you_mean
 from roadworthy.evals.evaluators import EvaluatorSettings
+from roadworthy.evals.faults import told
 from roadworthy.settings.means import Money
 from roadworthy.settings.model import Score, Section
-from roadworthy.settings.rules import Function, Name, PathText, Seconds, SmallCount, Text
+from roadworthy.settings.rules import Function, Name, PathText, RuleError, Seconds, SmallCount, Text
 
 FOLDER = "evals"
 FILE = "suite.toml"
@@ -61,13 +62,11 @@ class SuiteSettings(Section):
     def _one_target(self) -> "SuiteSettings":
         named = [one for one in (self.prompt, self.workflow, self.function) if one is not None]
         if len(named) > 1:
-            message = "a suite evaluates one prompt, workflow or function"
-            raise ValueError(message)
+            raise RuleError("evaluates one thing: name a prompt, a workflow or a function")
         titles = [one.title for one in self.evaluators]
         twice = next((title for title in titles if titles.count(title) > 1), None)
         if twice is not None:
-            message = f"two evaluators are called {twice!r}: give one a `name`"
-            raise ValueError(message)
+            raise RuleError(f"has two evaluators that are called {twice!r}: give one a 'name'")
         return self
 
 
@@ -122,7 +121,7 @@ def load_suite(folder: Path) -> Suite:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{folder.name}/{FILE} is not valid TOML: {error}.") from error
     except ValidationError as error:
-        raise ConfigurationError(f"{folder.name}/{FILE}: {_told(error)}") from error
+        raise ConfigurationError(f"{folder.name}/{FILE}: {' '.join(told(error, SuiteSettings))}") from error
 
 
 def find(suites: dict[str, Suite], name: str) -> Suite:
@@ -134,8 +133,3 @@ def find(suites: dict[str, Suite], name: str) -> Suite:
         )
         raise NotFound(f"There is no suite {name!r}.", hint=hint)
     return suites[name]
-
-
-def _told(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False)
-    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'suite'}: {one['msg']}" for one in first[:5]) + "."

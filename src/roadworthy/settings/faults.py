@@ -117,15 +117,15 @@ def translate(error: ErrorDetails, root: type[BaseModel], layer: Layer) -> Findi
         return key, _unknown(key, error["input"], root)
     if error["type"] == "missing":
         return key, _missing(key, root)
-    sentence, hint = _sentence(error)
+    sentence, hint = sentence_of(error)
     what = f"The name {dotted(key[-1:])!r}" if of_the_name else repr(dotted(key))
     hidden = key in layer.readings or place_of(layer.places, key).from_environment
     is_what = "" if of_the_name else f", but is {shown(error['input'], hidden=hidden)}"
     return key, f"{what} {sentence}{is_what}. {hint}".rstrip()
 
 
-def _sentence(error: ErrorDetails) -> tuple[str, str]:
-    """What must stand there, and the nearest that might have been meant."""
+def sentence_of(error: ErrorDetails) -> tuple[str, str]:
+    """What must stand there, as the rest of a sentence, and the nearest that might have been meant."""
     context: dict[str, Any] = error.get("ctx", {})
     broken = context.get("error")
     if isinstance(broken, RuleError):

@@ -1,18 +1,32 @@
-"""What the settings of all evaluators share, and how a value is found in an output: `Common`, `found`."""
+"""What the settings of evaluators share: `Common`, and `Wanting` for those that compare with something."""
 
-from typing import Any, Final, cast
+import json
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from roadworthy.evals.case import Case, digest
+from roadworthy.evals.evaluators.values import MISSING, found
 from roadworthy.settings.model import Section
+from roadworthy.settings.rules import RuleError
 
-MISSING: Final = object()
-"""There is nothing at that place."""
+
+def _json(value: Any) -> Any:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        raise RuleError("must be what JSON can say; a date or time stands in quotes") from None
+    return value
+
+
+Value = Annotated[Any, AfterValidator(_json)]
+"""What JSON can say."""
+Share = Annotated[float, Field(ge=0, le=1)]
+Characters = Annotated[str, Field(min_length=1)]
 
 
 class Common(Section):
-    """`[[evaluators]]`: how an outcome is judged."""
+    """`[[evaluators]]`: what every kind takes."""
 
     name: str = ""
     """How reports call it. Left out, its kind and its field."""
@@ -21,7 +35,7 @@ class Common(Section):
     tags: list[str] = Field(default_factory=list[str])
     """It judges only cases with one of these tags. Empty: all cases."""
     category: str = ""
-    """What kind of failure its no is, in a few words. Left out, its name."""
+    """What kind of failure its no is, in a few words. Left out, its name or what it saw."""
     informs: bool = False
     """Whether its no is told without failing the case."""
 
@@ -36,19 +50,19 @@ class Common(Section):
         """Changes with any of its settings but the words that people read."""
         return digest(self.model_dump(mode="json", exclude={"category"}))
 
-    def concerns(self, case: Case) -> bool:
-        """Whether a case has one of its tags."""
-        return not self.tags or any(tag in case.tags for tag in self.tags)
 
+class Wanting(Common):
+    """What those take that compare with an expectation."""
 
-def found(value: Any, path: str) -> Any:
-    """What stands at a dotted path in JSON; `MISSING` when nothing does. An empty path is all of it."""
-    for part in path.split(".") if path else ():
-        if isinstance(value, dict) and part in value:
-            value = cast("dict[str, Any]", value)[part]
-        elif isinstance(value, list) and part.lstrip("-").isdigit():
-            items, place = cast("list[Any]", value), int(part)
-            value = items[place] if -len(items) <= place < len(items) else MISSING
-        else:
+    value: Value = None
+    """What is expected of every case. Left out, what the case's `expected` has."""
+    expected_field: str | None = None
+    """Where in the case's `expected` that stands; empty for all of it. Left out, where `field` is."""
+
+    def wanted(self, case: Case) -> Any:
+        """What is expected of a case; `MISSING` where nothing is."""
+        if self.value is not None:
+            return self.value
+        if case.expected is None:
             return MISSING
-    return value
+        return found(case.expected, self.field if self.expected_field is None else self.expected_field)
