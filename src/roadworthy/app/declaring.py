@@ -1,4 +1,4 @@
-"""How a project's code declares its steps, actions, workflows and prompts: `Declaring`."""
+"""How a project's code declares its steps, actions, workflows, prompts and evaluators: `Declaring`."""
 
 from collections.abc import Callable, Coroutine
 from functools import partial
@@ -118,6 +118,32 @@ class Declaring(Wiring):
         made: Prompt[T] = Prompt(prompt_id, Output(output), surroundings)
         self._asked.setdefault(prompt_id, []).append(made)
         return made
+
+    @overload
+    def evaluator(self, function: Callable[P, R]) -> Callable[P, R]: ...
+    @overload
+    def evaluator(self, *, name: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+    def evaluator(self, function: Any = None, *, name: str | None = None) -> Any:
+        """Make a function one that suites can name to judge outcomes: `kind = "python"`.
+
+        It takes what it names of `output`, `expected`, `inputs`, `case` and `outcome`, and returns true or
+        false, a text that says why not, a number from 0 to 1, or a pair of a yes or no and a reason.
+        Raises `ConfigurationError` when it takes anything else, or its name is taken.
+        """
+        if function is None:
+            return partial(self._evaluator_of, name=name)
+        return self._evaluator_of(function, name=name)
+
+    def _evaluator_of(self, function: Callable[P, R], *, name: str | None) -> Callable[P, R]:
+        from roadworthy.evals.evaluators.function import parameters  # a serving process needs no evaluators
+
+        parameters(function)
+        called = name or getattr(function, "__name__", "")
+        if self._evaluators.setdefault(called, function) is not function:
+            raise ConfigurationError(
+                f"There are two evaluators named {called!r}.", hint="Give one of them another name."
+            )
+        return function
 
     async def _write(self, work: Callable[[sa.Connection], Any]) -> Any:
         return await self.database.write(work)
