@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from roadworthy.errors import ConfigurationError, NotFound, did_you_mean
 from roadworthy.evals.evaluators import EvaluatorSettings
@@ -27,6 +27,8 @@ FILE = "suite.toml"
 
 class SuiteSettings(Section):
     """`suite.toml`."""
+
+    model_config = ConfigDict(defer_build=True)
 
     description: str = ""
     """What it is about, in a sentence."""

@@ -55,9 +55,8 @@ EvaluatorSettings = Annotated[
 ]
 """Any of them."""
 
-_SEVERAL = (compose.AllOfSettings, compose.AnyOfSettings, compose.NoneOfSettings)
-for _one in _SEVERAL:  # what they hold is any of them, which is known only here
-    _one.model_rebuild(_types_namespace={"EvaluatorSettings": EvaluatorSettings})
+# What those of several hold is any of them, which is known only here; they are built when they are used.
+setattr(compose, "EvaluatorSettings", EvaluatorSettings)  # noqa: B010 - to a checker it is there already
 
 KINDS: Final[dict[str, type[Common]]] = {
     one.model_fields["kind"].annotation.__args__[0]: one for one in get_args(get_args(EvaluatorSettings)[0])

@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from roadworthy.evals.case import Case, digest
 from roadworthy.evals.evaluators.values import MISSING, found
@@ -27,6 +27,8 @@ Characters = Annotated[str, Field(min_length=1)]
 
 class Common(Section):
     """`[[evaluators]]`: what every kind takes."""
+
+    model_config = ConfigDict(defer_build=True)  # 100 ms that a process without evals should not pay
 
     name: str = ""
     """How reports call it. Left out, its kind and its field."""
