@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, TypeAdapter
 
-from roadworthy.errors import InvalidInput
 from roadworthy.calls.pattern import matching
 from roadworthy.calls.sample import sample
+from roadworthy.errors import InvalidInput
 
 
 class Colour(StrEnum):
