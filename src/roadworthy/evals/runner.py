@@ -17,6 +17,7 @@ from roadworthy.errors import BudgetSpent
 from roadworthy.evals.case import Case
 from roadworthy.evals.evaluator import Evaluator, Score
 from roadworthy.evals.experiment import Result
+from roadworthy.evals.settings import BUDGET
 from roadworthy.evals.target import Asked, Outcome, Target
 
 _AT_ONCE = 500
@@ -115,7 +116,7 @@ class Runner:
                 outcome = await self._answered(case, repeat)
             scores = await self._judged(case, outcome)
         except BudgetSpent as error:  # others under way come to their end, for they are paid
-            self._stopped = error.message
+            self._stopped = _why(error)
             return
         self._end(case, repeat, outcome, scores)
         if len(self._unstored) >= _AT_ONCE:
@@ -181,6 +182,12 @@ class Runner:
         stored, self._unstored = self._unstored, []
         if stored:
             await self._store(stored)
+
+
+def _why(error: BudgetSpent) -> str:
+    if error.budget == BUDGET:
+        return "What is left of its budget (budget_usd in suite.toml) may not be enough for another answer."
+    return error.message
 
 
 def _weighed(evaluator: Evaluator, score: Score) -> Score:

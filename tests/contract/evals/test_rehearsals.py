@@ -1,0 +1,146 @@
+"""Whole workflows as targets: on a stage of their own, with no action carried out and nobody asked."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.contract.evals.conftest import Desk, Sorted, case
+
+from roadworthy import App, Decision, skip
+from roadworthy.evals import VerdictKind
+from roadworthy.testing.stand_in import StandIn, asking
+
+SUITE = """
+workflow = "sort"
+min_pass = 0.5
+timeout_seconds = {seconds}
+{more}
+[[evaluators]]
+kind = "exact"
+field = "queue"
+"""
+
+
+class Flow:
+    """A workflow of the project, and what it did to the world."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.acted: list[str] = []
+        self.held = asyncio.Event()
+        self.app = desk.app()
+        self.declare(self.app)
+
+    def declare(self, app: App) -> None:
+        """Declare step, action and workflow."""
+
+        @app.action(irreversible=True)
+        async def deliver(decision: Decision[Sorted], *, key: str = "") -> int:
+            self.acted.append(key)
+            return 7
+
+        @app.workflow
+        async def sort(text: str) -> dict[str, Any]:
+            if text == "spam":
+                return skip("spam")
+            if text == "hang":
+                await app.sleep(3600)
+            if text == "broken":
+                raise ValueError("no such thing")
+            answer = await app.sort(text=text)  # type: ignore[attr-defined]
+            if text == "unsure":
+                decision = await app.decide(answer)
+            else:
+                decision = Decision[Sorted].by_rule(answer, rule="any")
+            ticket = await deliver(decision)
+            return {"queue": decision.value.queue, "ticket": ticket}
+
+    async def run(self, **options: Any):
+        """Evaluate it."""
+        with asking(self.app, {"rule": StandIn("rule", self.app.settings, self.desk)}):
+            async with self.app.evaluating() as evals:
+                return await evals.run("flow", **options)
+
+
+@pytest.fixture
+def flow(desk: Desk) -> Flow:
+    """The project with a workflow, and a suite for it."""
+    cases = [case("a", "a parcel", "delivery"), case("b", "a refund", "billing")]
+    desk.suite("flow", SUITE.format(seconds=30, more=""), cases)
+    return Flow(desk)
+
+
+async def test_a_workflow_is_evaluated_with_its_actions_recorded(flow):
+    """Its result is the output, its acts are there with what they were given, and nothing was done."""
+    ran = await flow.run()
+    assert [one.outcome.output["queue"] for one in ran.results] == ["delivery", "billing"]
+    assert [one.passed for one in ran.results] == [True, True]
+    act = ran.results[0].outcome.acts[0]
+    assert (act["action"], act["irreversible"]) == ("deliver", True)
+    assert act["arguments"]["decision"]["value"] == {"queue": "delivery"}
+    assert flow.acted == []
+    assert ran.experiment.cost_usd > 0
+
+
+async def test_its_runs_are_in_no_database_of_the_project(flow):
+    """No worker of the project could ever take them over."""
+    await flow.run()
+    async with flow.app.running(work=False) as app:
+        from roadworthy.workflows import Filter
+
+        assert await app.runs.find(Filter()) == []
+        assert app.rehearse is None
+        assert app.settings.environment == "development"
+
+
+async def test_its_models_answer_from_the_tape(flow):
+    """The second time no model is asked, although all of its code runs."""
+    await flow.run()
+    asked = len(flow.desk.asked)
+    again = await flow.run(mode="strict")
+    assert len(flow.desk.asked) == asked == 2
+    assert [one.passed for one in again.results] == [True, True]
+    assert again.experiment.cost_usd == 0
+
+
+async def test_how_a_run_ends_is_its_outcome(flow):
+    """Skipped, broken, held for a person: each is told as what it is, and nobody is asked."""
+    texts = {"spam": "skipped", "broken": "", "unsure": "needs_person"}
+    flow.desk.cases("flow", [case(text, text, "other") for text in texts])
+    ran = await flow.run()
+    spam, broken, unsure = (one.outcome for one in ran.results)
+    assert spam.output == {"skipped": "spam"}
+    assert "no such thing" in broken.message
+    assert (unsure.error, unsure.output) == ("needs_person", None)
+    assert ran.verdict.kind is not VerdictKind.PASS
+    assert flow.acted == []
+    async with flow.app.running(work=False) as app:
+        assert await app.reviews.open_items() == []
+
+
+async def test_a_run_that_does_not_end_is_left_when_its_time_is_up(flow):
+    """The others have their results."""
+    flow.desk.suite(
+        "flow",
+        SUITE.format(seconds=2, more=""),
+        [case("hang", "hang", "other"), case("a", "a parcel", "delivery")],
+    )
+    ran = await flow.run()
+    assert [one.outcome.error for one in ran.results] == ["timeout", ""]
+
+
+async def test_a_budget_of_the_experiment_stops_it(flow):
+    """What a workflow spends counts as well."""
+    cases = [case(f"c{n}", f"parcel {n}", "delivery") for n in range(60)]
+    flow.desk.suite("flow", SUITE.format(seconds=30, more="budget_usd = 0.2\nconcurrency = 2"), cases)
+    ran = await flow.run()
+    assert ran.stopped
+    assert 0 < len(ran.results) < 60
+    assert ran.experiment.cost_usd <= 0.2
+
+
+async def test_an_input_that_the_workflow_does_not_take_is_its_case_s_failure(flow):
+    """It is told, and the others go on."""
+    flow.desk.cases("flow", [{"id": "x", "inputs": {"nonsense": 1}, "expected": {"queue": "other"}}])
+    ran = await flow.run()
+    assert ran.results[0].outcome.error == "invalid_input"
