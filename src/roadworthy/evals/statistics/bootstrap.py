@@ -8,7 +8,7 @@ an interval comes out far too narrow.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from roadworthy.evals.statistics.distributions import (
@@ -18,6 +18,7 @@ from roadworthy.evals.statistics.distributions import (
     normal_quantile,
     t_cdf,
     t_score,
+    variance,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _t_interval(values: Sequence[float], confidence: float) -> Interval | None:
     if len(values) < 2:  # noqa: PLR2004 - a spread takes two
         return None
     middle = fmean(values)
-    half = t_score(confidence, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+    half = t_score(confidence, len(values) - 1) * math.sqrt(variance(values) / len(values))
     return Interval(middle - half, middle + half)
 
 

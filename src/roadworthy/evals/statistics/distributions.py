@@ -5,9 +5,9 @@ Numerical Recipes (Press et al., 3rd ed., section 6.4), by Lentz's method; the o
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
+from statistics import NormalDist, fmean
 
 _NORMAL = NormalDist()
 _TINY = 1e-300
@@ -111,6 +111,12 @@ def bisect(is_before: Callable[[float], bool], low: float, high: float) -> float
         middle = (low + high) / 2
         low, high = (middle, high) if is_before(middle) else (low, middle)
     return (low + high) / 2
+
+
+def variance(values: Sequence[float]) -> float:
+    """The unbiased variance of at least two values; `statistics.variance` is exact, and 30 times slower."""
+    middle = fmean(values)
+    return math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1)
 
 
 def check_confidence(confidence: float) -> None:
