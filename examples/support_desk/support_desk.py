@@ -8,7 +8,7 @@ word alone.
 
 import os
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import checks
 import rules
@@ -18,6 +18,7 @@ from outbox import deliver
 
 from roadworthy import Answer, App, Decision, Retry, skip
 from roadworthy.errors import NotFound, StepFailed, TransportError
+from roadworthy.evals import Outcome
 
 HERE = Path(__file__).parent
 OUTBOX = Path(os.environ.get("SUPPORT_DESK_OUTBOX", HERE / "outbox.jsonl"))
@@ -118,3 +119,22 @@ async def conclude(
         why=why,
         message=reply.message,
     )
+
+
+@app.evaluator
+def sends_only_quotes(outcome: Outcome) -> str:
+    """Nothing but a rule's reply is sent to a customer unless it is in the handbook's own words."""
+    ticket = Ticket(id="", customer="")
+    sections = read_handbook(HERE / "handbook.md")
+    sent = [act["arguments"]["decision"] for act in outcome.acts if act["action"] == "send_reply"]
+    drafts = [Reply(**one["value"]) for one in sent if one["name"] == "draft_checks"]
+    passages = [Passage(title=one.title, text=one.text) for one in sections]
+    found = [fault for draft in drafts for fault in checks.faults(draft, ticket, passages)]
+    return "; ".join(found)
+
+
+@app.evaluator
+def is_a_quote(output: dict[str, Any], inputs: dict[str, Any]) -> str:
+    """A draft could be sent: it passes the checks that stand before every sending."""
+    passages = [Passage(**one) for one in inputs["passages"]]
+    return "; ".join(checks.faults(Reply(**output), Ticket(**inputs["ticket"]), passages))

@@ -122,9 +122,3 @@ def write(path: Path, known: Mapping[str, Outcome]) -> None:
     beside = path.with_name(f".{path.name}.new")
     beside.write_text("".join(lines), encoding="utf-8")
     beside.replace(path)
-
-
-def forget(tx: sa.Connection, before_ms: int, limit: int) -> int:
-    """Delete up to `limit` old answers; returns how many."""
-    old = sa.select(table.c.key).where(table.c.made_at < before_ms).limit(limit)
-    return tx.execute(sa.delete(table).where(table.c.key.in_(old))).rowcount

@@ -52,6 +52,8 @@ class RetentionSettings(Section):
     """Inputs, results, messages and raw answers; 1 to 36,500 days."""
     calls_days: Days = 90
     """Calls with their attempts, tokens and costs; 1 to 36,500 days."""
+    evals_days: Days = 365
+    """Experiments with their results, and answers on tape; 1 to 36,500 days."""
 
 
 class TelemetrySettings(Section):

@@ -15,6 +15,7 @@ from roadworthy.calls.lane.store import batches
 from roadworthy.db.tables.answers import cached_answers
 from roadworthy.db.tables.audit import sealed_calls
 from roadworthy.db.tables.calls import call_attempts, call_payloads, calls
+from roadworthy.db.tables.evals import experiment_results, experiments, tape
 from roadworthy.db.tables.workflows import (
     attempts,
     run_payloads,
@@ -68,6 +69,9 @@ async def sweep(parts: Parts, engine: "Engine") -> int:
     while await parts.database.write(lambda tx: decided.delete(tx, calls_before, _AT_ONCE)):
         continue
     while await parts.database.write(lambda tx: budget_store.forget(tx, calls_before)):
+        continue
+    evals_before = now_ms - keep.evals_days * _DAY_MS
+    while await parts.database.write(lambda tx: _delete_evals(tx, evals_before)):
         continue
     while await parts.database.write(lambda tx: batches.delete(tx, payloads_before, _AT_ONCE)):
         continue
@@ -126,3 +130,16 @@ def _delete_calls(tx: sa.Connection, before: int) -> int:
             tx.execute(sa.delete(table).where(table.c.call_id.in_(gone)))
         tx.execute(sa.delete(calls).where(calls.c.id.in_(gone)))
     return len(gone)
+
+
+def _delete_evals(tx: sa.Connection, before: int) -> int:
+    """Answers on tape, and experiments one at a time: one may have a hundred thousand results."""
+    old = sa.select(tape.c.key).where(tape.c.made_at < before).limit(_AT_ONCE)
+    gone = tx.execute(sa.delete(tape).where(tape.c.key.in_(old))).rowcount
+    query = sa.select(experiments.c.id).where(experiments.c.started_at < before)
+    experiment = tx.execute(query.order_by(experiments.c.started_at).limit(1)).scalar()
+    if experiment is None:
+        return gone
+    tx.execute(sa.delete(experiment_results).where(experiment_results.c.experiment_id == experiment))
+    tx.execute(sa.delete(experiments).where(experiments.c.id == experiment))
+    return gone + 1
