@@ -123,13 +123,13 @@ async def conclude(
 
 @app.evaluator
 def sends_only_quotes(outcome: Outcome) -> str:
-    """Nothing but a rule's reply is sent to a customer unless it is in the handbook's own words."""
-    ticket = Ticket(id="", customer="")
+    """What goes out on a model's draft passes the checks once more, now that it is what would be sent."""
     sections = read_handbook(HERE / "handbook.md")
-    sent = [act["arguments"]["decision"] for act in outcome.acts if act["action"] == "send_reply"]
-    drafts = [Reply(**one["value"]) for one in sent if one["name"] == "draft_checks"]
-    passages = [Passage(title=one.title, text=one.text) for one in sections]
-    found = [fault for draft in drafts for fault in checks.faults(draft, ticket, passages)]
+    found: list[str] = []
+    for act in outcome.acts:
+        decision, ticket = act["arguments"]["decision"], Ticket(**act["arguments"]["ticket"])
+        if decision["name"] == "draft_checks":
+            found += checks.faults(Reply(**decision["value"]), ticket, pick(sections, ticket))
     return "; ".join(found)
 
 
