@@ -9,6 +9,7 @@ from roadworthy.evals.statistics.agreement import (
     cohen_kappa,
     position_bias,
 )
+from roadworthy.evals.statistics.bands import Band, accept_band, reject_band
 from roadworthy.evals.statistics.bootstrap import (
     Difference,
     Mean,
@@ -18,6 +19,7 @@ from roadworthy.evals.statistics.bootstrap import (
     paired_bootstrap,
     pass_hat_k,
 )
+from roadworthy.evals.statistics.calibration import Calibration, Fitted, Signals, fit
 from roadworthy.evals.statistics.distributions import Interval
 from roadworthy.evals.statistics.paired import cases_needed, mcnemar, tango
 from roadworthy.evals.statistics.ppi import Corrected, corrected_rate
@@ -31,19 +33,27 @@ from roadworthy.evals.statistics.proportion import (
     wilson_upper,
 )
 from roadworthy.evals.statistics.ranking import average, ndcg_at, precision_at, recall_at, reciprocal_rank
+from roadworthy.evals.statistics.reliability import Bin, brier, expected_calibration_error, reliability
 
 __all__ = [
     "Agreement",
+    "Band",
+    "Bin",
+    "Calibration",
     "Corrected",
     "Difference",
+    "Fitted",
     "Interval",
     "Kappa",
     "Mean",
     "PositionBias",
     "Preferred",
     "Repeated",
+    "Signals",
+    "accept_band",
     "agreement",
     "average",
+    "brier",
     "cases_needed",
     "cases_until",
     "cohen_kappa",
@@ -51,6 +61,8 @@ __all__ = [
     "exact",
     "exact_lower",
     "exact_upper",
+    "expected_calibration_error",
+    "fit",
     "flicker",
     "mcnemar",
     "mean",
@@ -61,6 +73,8 @@ __all__ = [
     "precision_at",
     "recall_at",
     "reciprocal_rank",
+    "reject_band",
+    "reliability",
     "tango",
     "wilson",
     "wilson_lower",
