@@ -74,6 +74,8 @@ class Action(StrEnum):
     """The audit log was written to a file."""
     FEEDBACK_GIVEN = "feedback.given"
     """An end user rated or corrected an output."""
+    CASE_ADDED = "case.added"
+    """Cases of a data set were made from what is on record, content and all."""
     RECORDS_DELETED = "records.deleted"
     """Retention deletes what began before the times in the detail."""
     RECORDS_ERASED = "records.erased"

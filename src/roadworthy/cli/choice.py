@@ -47,6 +47,24 @@ async def review_id(app: "App", given: str) -> str:
     return _the_one(given, found, "review", "reviews list")
 
 
+async def record_id(app: "App", given: str, kind: str) -> str:
+    """The id of the one run, call, review or feedback that begins so. Raises `InvalidInput`, `NotFound`."""
+    if kind == "run":
+        return await run_id(app, given)
+    if kind == "review":
+        return await review_id(app, given)
+    import sqlalchemy as sa
+
+    from roadworthy.db.tables.calls import calls
+    from roadworthy.db.tables.feedback import feedback
+
+    start = _beginning(given, kind)
+    column = (calls if kind == "call" else feedback).c.id
+    query = sa.select(column).where(column >= start, column < f"{start}g").limit(_SHOWN + 1)
+    found = await app.database.read(lambda tx: list(tx.execute(query).scalars()))
+    return _the_one(given, found, kind, "runs show ID --calls" if kind == "call" else "runs list")
+
+
 def _beginning(given: str, kind: str) -> str:
     text = given.strip().lower()
     digits = text.removeprefix(f"{kind}_")

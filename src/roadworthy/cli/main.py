@@ -24,6 +24,7 @@ from roadworthy.cli import (
     database,
     demo,
     drill,
+    evals,
     evaluate,
     failure,
     init,
@@ -87,6 +88,7 @@ ready.add_to(app)
 app.add_typer(config.group, name="config")
 app.add_typer(database.group, name="db")
 app.add_typer(prompts.group, name="prompts")
+app.add_typer(evals.group, name="evals")
 app.add_typer(models.group, name="models")
 app.add_typer(routes.group, name="routes")
 app.add_typer(cache.group, name="cache")

@@ -67,11 +67,27 @@ def read(path: Path, *, keep_going: bool = False) -> Dataset:
 
 def write(path: Path, cases: Iterable[Case]) -> None:
     """Write a data set; what was there is replaced at once, or not at all."""
-    text = "".join(json.dumps(case.as_json(), ensure_ascii=False) + "\n" for case in cases)
+    _replace(path, text_of(cases).encode())
+
+
+def append(path: Path, cases: Iterable[Case]) -> None:
+    """Write cases behind those that are there, whose lines stay as they are; all of them, or none."""
+    there = path.read_bytes() if path.is_file() else b""
+    ends = b"" if not there or there.endswith(b"\n") else b"\n"
+    _replace(path, there + ends + text_of(cases).encode())
+
+
+def _replace(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, encoding="utf-8")
+    beside.write_bytes(content)
     beside.replace(path)
+
+
+def text_of(cases: Iterable[Case]) -> str:
+    """The text of a data set; half characters are replaced, which no file holds."""
+    lines = (json.dumps(case.as_json(), ensure_ascii=False) for case in cases)
+    return "".join(f"{line.encode('utf-8', 'replace').decode()}\n" for line in lines)
 
 
 def _case(line: bytes, number: int) -> Case | str:

@@ -52,7 +52,7 @@ class Near:
     def add(self, name: str, text: str) -> None:
         """Know this text from now on."""
         pieces = _pieces(text)
-        self._sets[name] = array("L", pieces)
+        self._sets[name] = array("I", pieces)
         for one in self._first(pieces):
             self._places[one].append(name)
 
