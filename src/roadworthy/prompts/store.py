@@ -136,6 +136,8 @@ def _label_row(version: Version, now_ms: int) -> dict[str, Any]:
 
 
 def _insert_missing(tx: sa.Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    if not rows:  # an insert without rows would be one of defaults
+        return
     if tx.dialect.name == "postgresql":
         tx.execute(postgresql.insert(table).on_conflict_do_nothing(), rows)
     else:

@@ -50,6 +50,12 @@ def test_an_unknown_hash_has_no_text(database) -> None:
     assert database.read_now(lambda tx: store.by_hash(tx, "0" * 64)) is None
 
 
+def test_no_texts_are_kept_without_a_fault(database) -> None:
+    """A suite that evaluates a function has no text to keep."""
+    database.write_now(lambda tx: store.keep_texts(tx, (), 5))
+    assert counts(database) == (0, 0)
+
+
 @pytest.mark.parametrize("environment", ["development", "production"])
 def test_registering_again_changes_nothing(database, environment) -> None:
     """A program that starts twice registers once."""
