@@ -10,6 +10,7 @@ from roadworthy.records import Json
 _PLAIN = b"j"
 _DEFLATED = b"z"
 _COMPRESS_FROM_BYTES = 512
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def canonical(value: Json) -> str:
@@ -20,8 +21,7 @@ def canonical(value: Json) -> str:
 def pack(value: Json) -> bytes:
     """Bytes for storage. Raises `InvalidInput` for what JSON or the database cannot hold."""
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        raw = text.encode()
+        raw = _JSON.encode(value).encode()
     except UnicodeEncodeError as error:
         raise InvalidInput(
             "The value contains text that is not valid Unicode (a lone surrogate).",
@@ -38,4 +38,4 @@ def unpack(stored: bytes) -> Json:
     """The value that `pack` stored."""
     body = bytes(stored)
     raw = zlib.decompress(body[1:]) if body[:1] == _DEFLATED else body[1:]
-    return cast("Json", json.loads(raw))
+    return cast("Json", json.loads(raw.decode()))  # of bytes, json would first find out how they are encoded

@@ -5,7 +5,7 @@ the three that begin a step (measured 2026-11). What is read and written often i
 driver's own SQL at its first use. Everything else stays ordinary SQLAlchemy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
 
@@ -26,14 +26,18 @@ class Prepared:
 
     def run(self, tx: sa.Connection, /, **given: Any) -> Any:
         """Execute it; returns the driver's cursor (`fetchone`, `fetchall`, `rowcount`)."""
-        name = tx.dialect.name
-        sql, order, constants = self._compiled.get(name) or self._compile(tx)
-        values = {key: value.value if isinstance(value, Enum) else value for key, value in given.items()}
-        if constants:
-            values = {**constants, **values}
+        sql, order, constants = self._compiled.get(tx.dialect.name) or self._compile(tx)
+        return self._execute(tx, "execute", sql, _values(given, order, constants))
+
+    def run_all(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]], /) -> None:
+        """Execute it once for each of these rows."""
+        sql, order, constants = self._compiled.get(tx.dialect.name) or self._compile(tx)
+        self._execute(tx, "executemany", sql, [_values(row, order, constants) for row in rows])
+
+    def _execute(self, tx: sa.Connection, how: str, sql: str, values: Any) -> Any:
         cursor = tx.connection.cursor()
         try:
-            cursor.execute(sql, values if order is None else [values[key] for key in order])
+            getattr(cursor, how)(sql, values)
         except tx.dialect.loaded_dbapi.Error as error:
             raise exc.DBAPIError.instance(
                 sql,
@@ -61,6 +65,15 @@ class Prepared:
         }
         made = self._compiled[tx.dialect.name] = (str(compiled), order, constants)
         return made
+
+
+def _values(
+    given: Mapping[str, Any], order: tuple[str, ...] | None, constants: Mapping[str, Any]
+) -> dict[str, Any] | list[Any]:
+    values = {key: value.value if isinstance(value, Enum) else value for key, value in given.items()}
+    if constants:
+        values = {**constants, **values}
+    return values if order is None else [values[key] for key in order]
 
 
 def insert_once(table: sa.Table, *columns: str) -> Prepared:

@@ -9,6 +9,7 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from roadworthy.records import Json
@@ -29,7 +30,7 @@ class Tag(StrEnum):
     """What a person has to answer."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, so that it keeps its hash
 class Case:
     """One case."""
 
@@ -57,7 +58,7 @@ class Case:
         told |= {name: said for name in ("source", "note") if (said := getattr(self, name))}
         return told
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
         """SHA-256 over what decides its outcome: inputs, expectation and tags."""
         return digest([self.inputs, self.expected, sorted(self.tags)])
@@ -65,5 +66,7 @@ class Case:
 
 def digest(value: Any) -> str:
     """SHA-256 of a JSON value, in hexadecimal; the order of keys does not count."""
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(_JSON.encode(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -93,7 +93,7 @@ def text_of(cases: Iterable[Case]) -> str:
 def _case(line: bytes, number: int) -> Case | str:
     """The case of a line, or what is wrong with it."""
     try:
-        said: Any = json.loads(line)
+        said: Any = json.loads(line.decode())
     except (ValueError, RecursionError) as error:
         return f"this is not JSON ({error})"
     if not isinstance(said, dict):

@@ -31,22 +31,7 @@ def change(tx: sa.Connection, experiment: Experiment) -> None:
 
 def add_results(tx: sa.Connection, experiment_id: str, results: Iterable[Result]) -> None:
     """Store results; those that are stored already stay as they are."""
-    for result in results:
-        body: dict[str, Json] = {
-            "tags": list(result.tags),
-            "outcome": result.outcome.as_json(),
-            "scores": [score.as_json() for score in result.scores],
-        }
-        _ADD_RESULT.run(
-            tx,
-            experiment_id=experiment_id,
-            case_id=result.case_id,
-            repeat=result.repeat,
-            case_hash=result.case_hash,
-            passed=result.passed,
-            category=result.category,
-            result=pack(body),
-        )
+    _ADD_RESULT.run_all(tx, [_result_row(experiment_id, result) for result in results])
 
 
 def results(tx: sa.Connection, experiment_id: str) -> list[Result]:
@@ -102,6 +87,23 @@ def _experiment(row: Mapping[Any, Any]) -> Experiment:
     told["status"] = ExperimentStatus(told["status"])
     told["verdict"] = VerdictKind(told["verdict"]) if told["verdict"] else None
     return Experiment(**told)
+
+
+def _result_row(experiment_id: str, result: Result) -> dict[str, Any]:
+    body: dict[str, Json] = {
+        "tags": list(result.tags),
+        "outcome": result.outcome.as_json(),
+        "scores": [score.as_json() for score in result.scores],
+    }
+    return {
+        "experiment_id": experiment_id,
+        "case_id": result.case_id,
+        "repeat": result.repeat,
+        "case_hash": result.case_hash,
+        "passed": result.passed,
+        "category": result.category,
+        "result": pack(body),
+    }
 
 
 def _result(row: Mapping[Any, Any]) -> Result:

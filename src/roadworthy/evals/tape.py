@@ -8,7 +8,6 @@ refuses what neither knows.
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -18,7 +17,7 @@ from roadworthy.db import Database, Prepared, insert_once, pack, unpack
 from roadworthy.db.tables.evals import tape as table
 from roadworthy.errors import ConfigurationError, Fault
 from roadworthy.evals.target import Outcome
-from roadworthy.records import Clock
+from roadworthy.records import Clock, Json
 
 FORM: Final = 1
 """To be counted up when keys or outcomes come to mean something else; what has another form is not used."""
@@ -60,11 +59,9 @@ class Tape:
         for start in range(0, len(rest), _AT_ONCE):
             part = rest[start : start + _AT_ONCE]
             rows = await self._database.read(lambda tx, part=part: _rows(tx, part))
-            known |= {
-                key: Outcome.from_json(cast("Mapping[str, Any]", unpack(stored))) for key, stored in rows
-            }
+            known |= {key: _outcome(cast("Mapping[str, Any]", unpack(stored))) for key, stored in rows}
         self.used |= known
-        return {key: replace(outcome, taped=True) for key, outcome in known.items()}
+        return known
 
     async def record(self, key: str, outcome: Outcome) -> None:
         """Keep an answer. One that is known already stays, unless all is asked again."""
@@ -87,6 +84,11 @@ class Tape:
         await self._database.write(work)
 
 
+def _outcome(stored: Mapping[str, Any]) -> Outcome:
+    """What a tape holds, told as coming from it."""
+    return Outcome.from_json({**stored, "taped": True})
+
+
 def _rows(tx: sa.Connection, keys: list[str]) -> list[tuple[str, bytes]]:
     query = sa.select(table.c.key, table.c.outcome).where(table.c.key.in_(keys), table.c.form == FORM)
     return [(row.key, row.outcome) for row in tx.execute(query)]
@@ -107,7 +109,7 @@ def read(path: Path) -> tuple[dict[str, Outcome], tuple[Fault, ...]]:
                 message = f"it was recorded in form {said['form']}, and this version reads form {FORM}."
                 faults.append(Fault(message, file=path.name, line=number))
                 continue
-            known[said["key"]] = Outcome.from_json(said["outcome"])
+            known[said["key"]] = _outcome(said["outcome"])
         except (ValueError, KeyError, TypeError, ArithmeticError):
             faults.append(Fault("this is no recorded answer.", file=path.name, line=number))
     return known, tuple(faults)
@@ -116,9 +118,13 @@ def read(path: Path) -> tuple[dict[str, Outcome], tuple[Fault, ...]]:
 def write(path: Path, known: Mapping[str, Outcome]) -> None:
     """Write a file of answers; what was there is replaced at once, or not at all."""
     lines = (
-        json.dumps({"form": FORM, "key": key, "outcome": known[key].as_json()}, ensure_ascii=False) + "\n"
+        json.dumps({"form": FORM, "key": key, "outcome": _recorded(known[key])}, ensure_ascii=False) + "\n"
         for key in sorted(known)
     )
     beside = path.with_name(f".{path.name}.new")
     beside.write_text("".join(lines), encoding="utf-8")
     beside.replace(path)
+
+
+def _recorded(outcome: Outcome) -> Mapping[str, Json]:
+    return {name: said for name, said in outcome.as_json().items() if name != "taped"}
