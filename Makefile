@@ -56,7 +56,7 @@ lock: .uv/bin/uv ## Resolve requirements/ again; LOCKFLAGS=--upgrade takes the n
 	@$(COMPILE) --constraint requirements/dev.txt --extra otlp pyproject.toml --output-file requirements/service.txt
 	@$(COMPILE) --constraint requirements/dev.txt requirements/build.in --output-file requirements/build.txt
 	@$(COMPILE) $(LOCKFLAGS) requirements/uv.in --output-file requirements/uv.txt
-	@for peers in peers litellm_proxy mlflow_gateway; do \
+	@for peers in peers evals_peers litellm_proxy mlflow_gateway; do \
 		$(COMPILE) $(LOCKFLAGS) benchmarks/$$peers.in --output-file benchmarks/$$peers.txt || exit 1; done
 	@! grep -nE '://|file:|==[^ ;]+\+' requirements/*.txt benchmarks/*.txt || { echo "A lock file names an address or a private build."; exit 1; }
 

@@ -1,8 +1,9 @@
 """The peers' own environments: each made from a lock file, and kept in the user's cache until that changes.
 
 `peers.txt` is `peers.in` resolved by `uv pip compile --universal --generate-hashes`, and so are the gateways'
-(`litellm_proxy.txt`, `mlflow_gateway.txt`), which cannot be installed side by side. litellm is pinned: its
-releases 1.82.7 and 1.82.8 (March 2026) were poisoned, and `peers.in` names one that came much later.
+(`litellm_proxy.txt`, `mlflow_gateway.txt`), which cannot be installed side by side, and the evaluations'
+(`evals_peers.txt`). litellm is pinned: its releases 1.82.7 and 1.82.8 (March 2026) were poisoned, and
+`peers.in` names one that came much later.
 """
 
 import hashlib
