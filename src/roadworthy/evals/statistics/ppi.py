@@ -57,7 +57,7 @@ def corrected_rate(
         )
     if not all(0 <= value <= 1 for its in (labels, judged, judged_only) for value in its):
         raise ValueError("labels are rates or shares: they lie within 0 and 1")
-    if n < _FEWEST or len(set(labels)) == 1:
+    if n < _FEWEST or not variance(labels):  # also where they differ by less than can be squared
         what = "a single label" if n < _FEWEST else "all labels by people are the same"
         note = f"{what}: the judge is not used"
         return Corrected(fmean(labels), wilson(sum(labels), n, confidence=confidence), 0.0, 1.0, n, note)
@@ -67,6 +67,9 @@ def corrected_rate(
     if trust:
         value += trust * fmean(judged_only)
         spread += trust**2 * variance(judged_only) / others
+    if not spread:  # the judge agrees in every label, and always says the same elsewhere
+        trust, value, spread = 0.0, fmean(labels), variance(labels) / n
+        note = "too few labels to say how far the judge can be wrong: they stand alone"
     half = t_score(confidence, n - 1) * math.sqrt(spread)
     return Corrected(
         value=min(1.0, max(0.0, value)),
@@ -85,7 +88,7 @@ def _trust(
     if others < _FEWEST:
         return 0.0, "the judge labelled no further cases: the labels by people stand alone"
     all_judged = [*judged, *judged_only]
-    if len(set(all_judged)) == 1:
+    if not variance(all_judged):
         return 0.0, "the judge always says the same: the labels by people stand alone"
     middle, middle_judged = fmean(labels), fmean(judged)
     covariance = (

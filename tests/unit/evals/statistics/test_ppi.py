@@ -86,6 +86,15 @@ def test_any_labels_give_a_rate_in_its_interval(
     assert 0 <= found.trust <= 1
 
 
+def test_a_judge_that_was_never_seen_to_err_makes_nothing_certain() -> None:
+    """Where nothing varies but the labels, they stand alone, and the interval is theirs."""
+    found = corrected_rate([0.0, 1.0], [0.0, 1.0], [1.0] * 1000)
+    assert (found.trust, found.worth, found.value) == (0, 1, 0.5)
+    assert found.interval.low == 0
+    assert found.interval.high == 1
+    assert "alone" in found.note
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("sensitivity", "specificity"), [(0.7, 0.98), (0.95, 0.95), (0.5, 0.5)])
 def test_corrected_rates_cover_the_truth(sensitivity: float, specificity: float) -> None:
