@@ -28,6 +28,7 @@
     │   └── TooManySignIns        signing in was tried too often from there, or for this person
     ├── ConflictError             two requests that exclude each other
     │   ├── IdempotencyConflict   the same key with another input
+    │   ├── NotEvaluated          a version without a passing evaluation is to serve
     │   └── StateConflict         the run is not in a state that allows this
     ├── DatabaseError             the database: unreachable, full, locked; nothing was half written
     └── Bug                       Roadworthy itself, or a workflow that is not deterministic
@@ -356,6 +357,12 @@ class IdempotencyConflict(ConflictError):
     """The key was used before with another input."""
 
     code = "idempotency_conflict"
+
+
+class NotEvaluated(ConflictError):
+    """A version may not serve yet: no evaluation of exactly this combination passed."""
+
+    code = "not_evaluated"
 
 
 class StateConflict(ConflictError):

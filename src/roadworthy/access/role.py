@@ -34,6 +34,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.REVIEWS_READ,
             Permission.REVIEWS_ASSIGN,
             Permission.PROMPTS_READ,
+            Permission.FLAGS_MANAGE,
             Permission.COSTS_READ,
             Permission.BUDGETS_MANAGE,
             Permission.AUDIT_READ,
@@ -48,6 +49,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.REVIEWS_READ,
             Permission.PROMPTS_READ,
             Permission.PROMPTS_PROMOTE,
+            Permission.FLAGS_MANAGE,
             Permission.COSTS_READ,
         }
     ),

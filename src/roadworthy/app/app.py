@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast, overload
 
 from roadworthy.app.declaring import Declaring
 from roadworthy.audit import SYSTEM, acting
@@ -21,6 +21,7 @@ from roadworthy.evals import Evals
 from roadworthy.prompts import load_prompts
 from roadworthy.prompts import store as prompt_store
 from roadworthy.records import Clock, Ids
+from roadworthy.releases import OFF, ON
 from roadworthy.settings import Settings, find_root
 from roadworthy.workflows import (
     Handle,
@@ -31,6 +32,7 @@ from roadworthy.workflows import (
     Workflow,
     as_json,
     fan_out,
+    read_flag,
     sleep,
     wait_for_signal,
 )
@@ -103,6 +105,23 @@ class App(Declaring):
             answer, evidence=evidence, conflict=conflict, edge_case=edge_case or ""
         )
 
+    @overload
+    async def flag(self, name: str, *, default: bool = False, key: str | None = None) -> bool: ...
+    @overload
+    async def flag(self, name: str, *, default: str, key: str | None = None) -> str: ...
+    async def flag(self, name: str, *, default: bool | str = False, key: str | None = None) -> bool | str:
+        """The value of a flag: true unless it is `off`; the name of its variant where `default` is one.
+
+        `default` is what it is until somebody sets it (`roadworthy flags set`). Where values share, the same
+        `key` has the same one; left out, it is the run's user, else its tenant, else the run. In a workflow
+        it is a step: a replay takes the same way, whatever was set meanwhile.
+
+        Raises `InvalidInput` for what cannot name a flag, `OrderError` in a parallel branch with other steps.
+        """
+        if isinstance(default, str):
+            return await read_flag(self.releases, name, key, default)
+        return await read_flag(self.releases, name, key, ON if default else OFF) != OFF
+
     sleep = staticmethod(sleep)
     wait_for_signal = staticmethod(wait_for_signal)
 
@@ -120,6 +139,7 @@ class App(Declaring):
         now_ms, environment = self.clock.now_ms(), self.settings.environment
         versions = self.prompts.all_versions()
         self.database.write_now(lambda tx: prompt_store.register_all(tx, versions, environment, now_ms))
+        self.releases.memory.look_now()
 
     @asynccontextmanager
     async def evaluating(self) -> AsyncGenerator[Evals]:
@@ -129,6 +149,7 @@ class App(Declaring):
         else:
             require_current(self.database)
         self.check()
+        self.releases.memory.look_now()
         try:
             yield self.evals
         finally:

@@ -1,11 +1,16 @@
 """What a project's code declares, and what its settings say to it: `Catalogue`."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, cast
+
+import sqlalchemy as sa
 
 from roadworthy.calls import Answer, Output, Rules
 from roadworthy.errors import ConfigurationError, Fault, NotFound, SettingsError, did_you_mean
-from roadworthy.prompts import Prompts, Version
+from roadworthy.prompts import Prompts, Version, parse
+from roadworthy.prompts import store as prompt_store
+from roadworthy.releases import Release, Snapshot, current_pins, prompt_subject
 from roadworthy.settings import Settings
 from roadworthy.workflows import Prompt, Workflow
 
@@ -19,6 +24,8 @@ class Catalogue:
         self._workflows: dict[str, Workflow[..., Any]] = {}
         self._asked: dict[str, list[Prompt[Any]]] = {}
         self._evaluators: dict[str, Callable[..., Any]] = {}
+        self._released: Mapping[str, Release] = {}
+        self._texts: dict[tuple[str, str], Version] = {}
 
     @property
     def workflows(self) -> Mapping[str, Workflow[..., Any]]:
@@ -26,9 +33,56 @@ class Catalogue:
         return self._workflows
 
     def version(self, prompt_id: str) -> Version:
-        """The version of a prompt that serves here: the one the settings name, else the newest label."""
+        """The version of a prompt that serves here, or most of all who ask.
+
+        It is the one that is pinned, else the one that was released, else the one the settings name.
+        """
+        subject = prompt_subject(prompt_id)
+        label, release = current_pins().get(subject), self._released.get(subject)
+        if label is None and release is not None:
+            return self.version_of(prompt_id, *release.main.key)
+        return self.prompts.get(prompt_id).version(label) if label else self.default_version(prompt_id)
+
+    def default_version(self, prompt_id: str) -> Version:
+        """The version that serves where none was released: the one the settings name, else the newest."""
         chosen = self.settings.prompts.get(prompt_id)
         return self.prompts.get(prompt_id).version(chosen.version if chosen else None)
+
+    def version_of(self, prompt_id: str, label: str, content_hash: str) -> Version:
+        """The version of that text, under that label; from the database where no file has the text.
+
+        An empty hash stands for whatever the label's file says. Raises `NotFound`.
+        """
+        prompt = self.prompts.get(prompt_id)
+        if not content_hash:
+            return prompt.version(label)
+        for version in prompt.versions:
+            if version.content_hash == content_hash:
+                return version if version.label == label else replace(version, label=label)
+        kept = self._texts.get((prompt_id, content_hash))
+        if kept is None:
+            raise NotFound(
+                f"The text of {prompt_id}@{label} ({content_hash[:12]}) is not known here.",
+                hint=f"Promote a version that is: roadworthy prompts promote {prompt_id} LABEL",
+            )
+        return kept if kept.label == label else replace(kept, label=label)
+
+    def take_releases(self, tx: sa.Connection, snapshot: Snapshot) -> None:
+        """Let these serve; texts that no file has are read from the database."""
+        for prompt in self.prompts:
+            release = snapshot.releases.get(prompt_subject(prompt.id))
+            for arm in release.arms if release is not None else ():
+                self.take_text(tx, prompt.id, *arm.key)
+        self._released = snapshot.releases
+
+    def take_text(self, tx: sa.Connection, prompt_id: str, label: str, content_hash: str) -> None:
+        """Read a version's text from the database where no file has it."""
+        known = {version.content_hash for version in self.prompts.versions(prompt_id)}
+        if content_hash in known or (prompt_id, content_hash) in self._texts:
+            return
+        stored = prompt_store.by_hash(tx, content_hash)
+        if stored is not None:
+            self._texts[prompt_id, content_hash] = parse(stored.text, prompt_id=prompt_id, label=label)
 
     def outputs(self, prompt_id: str) -> tuple[Output[Any], ...]:
         """What the code checks a prompt's answers against; nothing for a prompt that it does not ask."""
@@ -71,8 +125,8 @@ class Catalogue:
         if faults:
             raise SettingsError(faults)
 
-    def _route(self, prompt_id: str, workflow: str | None) -> str:
-        asked = self.version(prompt_id).settings.route
+    def _route(self, prompt_id: str, workflow: str | None, version: Version | None = None) -> str:
+        asked = (version or self.version(prompt_id)).settings.route
         route = self.settings.route_for(prompt_id, workflow) or asked
         if route is None:
             raise ConfigurationError(

@@ -109,7 +109,8 @@ class Declaring(Wiring):
         surroundings = Surroundings(
             pipeline=lambda: self.pipeline,
             version=lambda: self.version(prompt_id),
-            route=lambda workflow: self._route(prompt_id, workflow),
+            serve=partial(self.serve, prompt_id),
+            new_id=self.ids.new,
             task=lambda: self._task(prompt_id),
             reviews=lambda: self.reviews,
             write=self._write,

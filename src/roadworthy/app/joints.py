@@ -1,21 +1,47 @@
 """What one part is handed of another that it does not know: functions that `wiring` connects."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import sqlalchemy as sa
 
 from roadworthy.access import Principal
 from roadworthy.access.office import Note
+from roadworthy.app.promotions import Proof
 from roadworthy.audit import Action, Actor, ActorKind, Audit, Outcome, current_actor
+from roadworthy.errors import NotFound
+from roadworthy.evals import Evals
+from roadworthy.evals.baseline import Baseline
 from roadworthy.models import LearnedRouter, Models
-from roadworthy.records import Json
+from roadworthy.prompts import Version
+from roadworthy.records import Json, iso
+from roadworthy.releases import Evidence
 from roadworthy.review import signal_name, store
 from roadworthy.settings import RouteSettings, Settings
 from roadworthy.workflows import wait
 
 _log = logging.getLogger("roadworthy")
+
+
+def proof_of(evals: Callable[[], Evals]) -> Proof:
+    """What evaluations say of a version that is to serve."""
+
+    def evidence(version: Version) -> Evidence | None:
+        try:
+            found = evals().evidence(version.prompt_id, version.label)
+        except NotFound:  # its text is in the database only, and nothing evaluates it there
+            return None
+        if found is None or found.verdict is None:
+            return None
+        if isinstance(found, Baseline):
+            return Evidence(found.experiment_id, found.verdict.value, found.at, found.fingerprint)
+        return Evidence(found.id, found.verdict.value, iso(found.started_at), found.fingerprint)
+
+    def suites(prompt_id: str) -> tuple[str, ...]:
+        return tuple(name for name, one in evals().suites.items() if one.target == ("prompt", prompt_id))
+
+    return Proof(evidence, suites)
 
 
 def load_router(

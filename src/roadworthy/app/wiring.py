@@ -3,6 +3,7 @@
 What is built is kept until `_release`; the next use builds it anew, which may be on another event loop.
 """
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from functools import cached_property, partial
@@ -11,7 +12,8 @@ from typing import Any, cast
 from roadworthy.access import Access
 from roadworthy.access.openid import Provider
 from roadworthy.app.catalogue import Catalogue
-from roadworthy.app.joints import load_router, note, wake_after_review
+from roadworthy.app.joints import load_router, note, proof_of, wake_after_review
+from roadworthy.app.promotions import Promotions
 from roadworthy.audit import Audit, Keyring
 from roadworthy.calls import Pipeline
 from roadworthy.db import Database
@@ -22,11 +24,24 @@ from roadworthy.models import AnswerCache, Gates, Models
 from roadworthy.monitoring import RollUps
 from roadworthy.prompts import Prompts
 from roadworthy.records import Clock, Ids, RandomIds, SystemClock
+from roadworthy.releases import Exposure, Releases, prompt_subject, route_subject
 from roadworthy.review import Reviews
 from roadworthy.review.feedback import Feedbacks
 from roadworthy.settings import Settings
 from roadworthy.telemetry import Scrubber, Telemetry
-from roadworthy.workflows import Batches, Decider, Doorbell, Parts, Rehearse, Runs, Worker
+from roadworthy.workflows import (
+    Asked,
+    Batches,
+    Decider,
+    Doorbell,
+    Parts,
+    Rehearse,
+    Runs,
+    Served,
+    Worker,
+)
+
+_log = logging.getLogger("roadworthy")
 
 
 class Wiring(Catalogue):
@@ -134,6 +149,55 @@ class Wiring(Catalogue):
             environment=self.settings.environment,
             process=self._ids.new("process"),
         )
+
+    @cached_property
+    def releases(self) -> Releases:
+        """Which versions, routes and values of flags serve whom."""
+        return Releases(
+            self.database,
+            self.clock,
+            self._ids,
+            self.settings.environment,
+            audit=self.audit,
+            loaded=self.take_releases,
+        )
+
+    @cached_property
+    def promotions(self) -> Promotions:
+        """Let versions of prompts serve."""
+        proof = proof_of(lambda: self.evals)
+        return Promotions(self, self.releases, self.database, self.clock, self.audit, proof)
+
+    async def serve(
+        self, prompt_id: str, workflow: str | None, key: str, asked: Asked | None = None
+    ) -> Served:
+        """What serves a call for a key. One that waited keeps the version that was `asked`."""
+        await self.releases.fresh()
+        exposures: list[Exposure] = []
+        if asked is None:
+            drawn = self.releases.assign(prompt_subject(prompt_id), key)
+            if drawn is None:
+                version = self.default_version(prompt_id)
+            else:
+                version = self.version_of(prompt_id, drawn.name, drawn.content_hash)
+                exposures += [drawn.exposure] if drawn.exposure is not None else []
+        else:
+            if asked["content_hash"] not in {one.content_hash for one in self.prompts.versions(prompt_id)}:
+                await self.database.read(lambda tx: self.take_text(tx, prompt_id, **asked))
+            version = self.version_of(prompt_id, **asked)
+        route = self.switched(self._route(prompt_id, workflow, version), key, exposures)
+        return Served(version, route, tuple(exposures))
+
+    def switched(self, route: str, key: str, exposures: list[Exposure]) -> str:
+        """The route that takes a route's place for a key; what was drawn is added to `exposures`."""
+        drawn = self.releases.assign(route_subject(route), key)
+        if drawn is None:
+            return route
+        if drawn.name not in self.settings.routes:
+            _log.warning("route %r is switched to %r, which is not in the settings", route, drawn.name)
+            return route
+        exposures += [drawn.exposure] if drawn.exposure is not None else []
+        return drawn.name
 
     @cached_property
     def answers(self) -> AnswerCache:
@@ -267,6 +331,8 @@ class Wiring(Catalogue):
         built = self.__dict__
         if "access" in built:
             await self.access.close()
+        if "releases" in built:
+            await self.releases.close()
         if "pipeline" in built:
             await self.pipeline.close()
         if "gates" in built:

@@ -16,6 +16,7 @@ from roadworthy.calls.rules import Rules
 from roadworthy.errors import ErrorKind
 from roadworthy.prompts import Version
 from roadworthy.records import Clock, Usage
+from roadworthy.releases import Exposure
 
 T = TypeVar("T")
 
@@ -94,6 +95,8 @@ class Call(Generic[T]):
     """Takes the record of the answer into the caller's own transaction; None writes at once."""
     conversation: Conversation | None = None
     """The client's own messages, in the place of the version's and the inputs."""
+    exposures: tuple[Exposure, ...] = ()
+    """The arms of splits by which version and route were drawn; stored with the call."""
 
     @property
     def begun(self) -> bool:

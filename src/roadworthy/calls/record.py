@@ -24,6 +24,7 @@ from roadworthy.calls.rungs import Given, PutOff
 from roadworthy.db import Database
 from roadworthy.errors import DatabaseError, RoadworthyError
 from roadworthy.records import Clock, Usage
+from roadworthy.releases import exposure
 from roadworthy.telemetry import Span, Telemetry
 from roadworthy.telemetry.failures import kind_of
 
@@ -227,6 +228,7 @@ class Recorder:
             if first and call.step_id is not None and (call.step_attempt or 0) > 1:
                 store.close_of_earlier(tx, progress.call, stored_at)
             store.record(tx, row, attempts, fresh, scrub, stored_at)
+            _expose(tx, progress)
             for one in fresh:
                 self._admissions.settle(tx, one, now_ms)
             if keep is not None:
@@ -282,6 +284,7 @@ class Recorder:
 
         def write(tx: sa.Connection) -> None:
             store.record_left(tx, row, fresh, self._telemetry.scrubber.scrub, self._clock.now_ms())
+            _expose(tx, progress)
             for one in fresh:
                 self._admissions.settle(tx, one, now_ms)
 
@@ -299,6 +302,12 @@ class Recorder:
 def _all(tx: sa.Connection, works: list[Callable[[sa.Connection], None]]) -> None:
     for work in works:
         work(tx)
+
+
+def _expose(tx: sa.Connection, progress: Progress) -> None:
+    call = progress.call
+    if call.exposures:
+        exposure.add(tx, call.exposures, progress.started_at, call_id=progress.id, run_id=call.run_id)
 
 
 def _kind(error: BaseException) -> str:

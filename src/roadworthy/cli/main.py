@@ -29,8 +29,10 @@ from roadworthy.cli import (
     failure,
     init,
     models,
+    promotion,
     prompts,
     ready,
+    releases,
     reviews,
     routes,
     run,
@@ -91,6 +93,8 @@ app.add_typer(prompts.group, name="prompts")
 app.add_typer(evals.group, name="evals")
 app.add_typer(models.group, name="models")
 app.add_typer(routes.group, name="routes")
+promotion.add_to(prompts.group, routes.group)
+app.add_typer(releases.group, name="flags")
 app.add_typer(cache.group, name="cache")
 budgets.add_to(app)
 costs.add_to(app)

@@ -79,16 +79,17 @@ def load_app(place: "Place", **overrides: object) -> "App":
 
 
 @asynccontextmanager
-async def records(place: "Place") -> AsyncGenerator["App"]:
+async def records(place: "Place", *, with_prompts: bool = False) -> AsyncGenerator["App"]:
     """An app without the project's code: enough to look at records and to act on them."""
     from roadworthy.app import App
     from roadworthy.db import require_current, upgrade
-    from roadworthy.prompts import Prompts
+    from roadworthy.prompts import Prompts, load_prompts
 
     settings = load_settings(place)
     reach(settings)
     act_as_terminal()
-    app = App(settings, Prompts({}))
+    folder = settings.path(settings.project.prompts_dir)
+    app = App(settings, load_prompts(folder) if with_prompts else Prompts({}))
     try:
         if app.database.is_sqlite:
             upgrade(app.database)

@@ -51,6 +51,7 @@ from roadworthy.settings.operation import (
     AccessSettings,
     AuditSettings,
     LimitSettings,
+    ReleaseSettings,
     RetentionSettings,
     TelemetrySettings,
     WorkerSettings,
@@ -91,6 +92,8 @@ class Sections(Section):
     """The HTTP API and who may reach it."""
     workers: WorkerSettings = WorkerSettings()
     """The processes that execute runs."""
+    releases: ReleaseSettings = ReleaseSettings()
+    """What it takes to let a version serve."""
     retention: RetentionSettings = RetentionSettings()
     """How long what happened is kept."""
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -290,7 +290,7 @@ class PromptSettings(Section):
     route: Name | None = None
     """The route that answers it. Left out, the workflow's route, then the default one."""
     version: PathText | None = None
-    """The label that is served, for example `v2`. Left out, the newest one."""
+    """The label that serves until one is promoted, for example `v2`. Left out, the newest one."""
     task: Text | None = None
     """What the prompt is for, in a word, to sum up costs by. Left out, the prompt's id."""
     data: list[Name] = []

@@ -43,6 +43,13 @@ class WorkerSettings(Section):
     """The port for `/healthz`, `/readyz` and `/metrics` there; 0 for a free one. Left out, there is none."""
 
 
+class ReleaseSettings(Section):
+    """`[releases]`: what it takes to let a version of a prompt serve."""
+
+    require_eval: bool | None = None
+    """Refuse a version without a passing evaluation. Left out, everywhere but in `development`."""
+
+
 class RetentionSettings(Section):
     """`[retention]`: how long what happened is kept."""
 

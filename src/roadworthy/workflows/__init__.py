@@ -6,7 +6,8 @@ from roadworthy.workflows.children import OnError, call_child, fan_out
 from roadworthy.workflows.context import Act, Parts, Rehearse, current_run, run_context
 from roadworthy.workflows.decide import Decider
 from roadworthy.workflows.doorbell import Doorbell
-from roadworthy.workflows.prompt import Prompt, Surroundings
+from roadworthy.workflows.flag import read_flag
+from roadworthy.workflows.prompt import Asked, Prompt, Served, Surroundings
 from roadworthy.workflows.retry import Retry
 from roadworthy.workflows.run import FINISHED, Run, RunStatus, Step, StepStatus
 from roadworthy.workflows.runs import Handle, Runs, Shown
@@ -23,6 +24,7 @@ __all__ = [
     "FINISHED",
     "Act",
     "Action",
+    "Asked",
     "Batches",
     "Decider",
     "Doorbell",
@@ -37,6 +39,7 @@ __all__ = [
     "RunStatus",
     "Runs",
     "Scheduler",
+    "Served",
     "Shown",
     "Step",
     "StepFunction",
@@ -49,6 +52,7 @@ __all__ = [
     "call_child",
     "current_run",
     "fan_out",
+    "read_flag",
     "run_context",
     "skip",
     "sleep",

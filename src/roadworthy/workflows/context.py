@@ -78,6 +78,8 @@ class RunContext:
         default_factory=weakref.WeakSet["asyncio.Task[Any]"]
     )
     in_flight: "set[asyncio.Task[Any]]" = field(default_factory=set["asyncio.Task[Any]"])
+    flags: dict[tuple[str, str], str] = field(default_factory=dict[tuple[str, str], str])
+    """What flags the run's own task has read, by name and key."""
     idle: bool = False
     """True while the run only waits for its children, so that it takes no worker's place."""
 

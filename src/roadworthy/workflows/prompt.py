@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from functools import partial
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypedDict, TypeVar, cast
 
 import sqlalchemy as sa
 
@@ -32,6 +32,7 @@ from roadworthy.calls.lane.store import requests
 from roadworthy.errors import ConfigurationError, NeedsPerson
 from roadworthy.prompts import Version
 from roadworthy.records import Json, Usage
+from roadworthy.releases import Exposure
 from roadworthy.review import Item, ItemStatus, Question, Reviews, signal_name
 from roadworthy.review import store as review_store
 from roadworthy.workflows import wait
@@ -54,6 +55,24 @@ class Options:
     data: tuple[str, ...] = ()
     permissions: tuple[str, ...] = ()
     timeout_seconds: float | None = None
+    key: str | None = None
+
+
+class Asked(TypedDict):
+    """The version that a call which waits was asked with, as its step keeps it."""
+
+    label: str
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What serves one call."""
+
+    version: Version
+    route: str
+    exposures: tuple[Exposure, ...] = ()
+    """The arms that were drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +81,10 @@ class Surroundings:
 
     pipeline: Callable[[], Pipeline]
     version: Callable[[], Version]
-    route: Callable[[str | None], str]
+    """The version that serves, for what code says of its inputs."""
+    serve: Callable[[str | None, str, Asked | None], Awaitable[Served]]
+    """What serves a call of a workflow for a key; the version that was asked, for one that waited."""
+    new_id: Callable[[str], str]
     task: Callable[[], str]
     reviews: Callable[[], Reviews]
     write: Callable[[Callable[[sa.Connection], Any]], Any]
@@ -132,11 +154,13 @@ class Prompt(Generic[T]):
         data: Sequence[str] = (),
         permissions: Sequence[str] = (),
         timeout_seconds: float | None = None,
+        key: str | None = None,
     ) -> "Prompt[T]":
         """The same prompt, asked for somebody, or with a kind of data, or within a time.
 
         `data` names sections of `[residency]`; `permissions` say what the asker may see, and keep cached
-        answers apart; tenant and user of a run hold unless others are named here.
+        answers apart; tenant and user of a run hold unless others are named here. Where versions or routes
+        share, the same `key` gets the same one; left out, it is the user, else the tenant, else the run.
         """
         made = copy.copy(self)
         old = self._options
@@ -147,6 +171,7 @@ class Prompt(Generic[T]):
             (*old.data, *data),
             tuple(sorted({*old.permissions, *permissions})),
             timeout_seconds or old.timeout_seconds,
+            key or old.key,
         )
         return made
 
@@ -154,52 +179,65 @@ class Prompt(Generic[T]):
         """Ask, with the prompt's inputs by name."""
         context, step = current_run.get(), current_step.get()
         if context is None or step is not None:  # inside another step: part of it, recorded on its own
+            call_id = self._parts.new_id("call")
+            served = await self._serve(context, call_id)
             try:
-                return await self._parts.pipeline().call(self._request(self._parts.version(), inputs, step))
+                return await self._parts.pipeline().call(self._request(served, inputs, step), call_id=call_id)
             except CallPutOff as waiting:
                 raise await self._asked_person(waiting, step, inputs) from waiting
         return await self._as_step(context, inputs)
 
     async def _as_step(self, context: RunContext, inputs: dict[str, Any]) -> Answer[T]:
-        version = self._parts.version()
+        # without the version, which is looked up within the step: another may serve when the run is replayed
         recorded: dict[str, Json] = {
-            "prompt": version.name,
+            "prompt": self.id,
             "inputs": as_json(inputs, f"An input of prompt {self.id!r}"),
         }
-        times, promised = 0, None
+        times, promised, asked = 0, None, None
         while True:
-            work = partial(self._ask, version, inputs, times, promised)
+            work = partial(self._ask, asked, inputs, times, promised)
             stored: Any = await execute(context, Spec(self.id, StepKind.CALL), recorded, work)
+            asked = stored.get("asked")  # whoever waited goes on with the version that was asked
             if stored.get("put_off") == "batch":
                 recorded = {**recorded, "request_id": stored["request_id"]}
-                stored = await self._from_batch(context, version, inputs, recorded, stored)
+                stored = await self._from_batch(context, asked, inputs, recorded, stored)
             if stored.get("put_off") == "review":
-                return await self._from_person(context, version, stored)
+                return await self._from_person(context, stored)
             if stored.get("put_off") != "later":
                 return _load(stored, self.output)
             times, promised = times + 1, stored["promised_until"]
             await wait.until(stored["retry_at"], f"later:{self.id}")
 
+    async def _serve(
+        self, context: RunContext | None, otherwise: str = "", asked: Asked | None = None
+    ) -> Served:
+        options, run = self._options, context.run if context is not None else None
+        user = options.user_id if options.user_id is not None else run.user_id if run is not None else ""
+        tenant = options.tenant if options.tenant is not None else run.tenant if run is not None else ""
+        key = options.key or user or tenant or (run.id if run is not None else otherwise)
+        return await self._parts.serve(run.workflow if run is not None else None, key, asked)
+
     async def _ask(
         self,
-        version: Version,
+        asked: Asked | None,
         inputs: dict[str, Any],
         times: int,
         promised: int | None,
         step: StepContext,
     ) -> Json:
-        request = self._request(version, inputs, step, commit=True)
+        served = await self._serve(step.run, asked=asked)
+        request = self._request(served, inputs, step, commit=True)
         alone = asyncio.current_task() is step.run.main_task
         request = replace(request, may_wait=alone, put_off=times, promised_until=promised)
         run = step.run.run
         if alone and not times and run.lane == PROVIDER_BATCH:
             request = replace(request, collect_until=run.lane_until)
-        return await self._answered(self._parts.pipeline().call(request), step, inputs)
+        return await self._answered(self._parts.pipeline().call(request), step, served, inputs)
 
     async def _from_batch(
         self,
         context: RunContext,
-        version: Version,
+        asked: Asked | None,
         inputs: dict[str, Any],
         recorded: dict[str, Json],
         stored: dict[str, Any],
@@ -211,25 +249,31 @@ class Prompt(Generic[T]):
         )
 
         async def take(step: StepContext) -> Json:
-            request = replace(self._request(version, inputs, step, commit=True), step=self.id, may_wait=True)
-            return await self._answered(self._parts.pipeline().collected(request, request_id), step, inputs)
+            served = await self._serve(context, asked=asked)
+            request = replace(self._request(served, inputs, step, commit=True), step=self.id, may_wait=True)
+            answer = self._parts.pipeline().collected(request, request_id)
+            return await self._answered(answer, step, served, inputs)
 
         spec = Spec(f"{self.id} from its batch", StepKind.CALL)
         return cast("dict[str, Any]", await execute(context, spec, recorded, take))
 
-    async def _answered(self, asked: Awaitable[Answer[T]], step: StepContext, inputs: dict[str, Any]) -> Json:
+    async def _answered(
+        self, asked: Awaitable[Answer[T]], step: StepContext, served: Served, inputs: dict[str, Any]
+    ) -> Json:
         """The outcome of a step that asks: the answer, or for what the run has to wait."""
         alone = asyncio.current_task() is step.run.main_task
         try:
             return _dump(await asked, self.output)
         except CallPutOff as waiting:
             put_off = waiting.put_off
+            version: Json = {"label": served.version.label, "content_hash": served.version.content_hash}
             if put_off.rung == "batch":
                 return {
                     "put_off": "batch",
                     "request_id": put_off.request_id,
                     "until": put_off.promised_until,
                     "call_id": waiting.progress.id,
+                    "asked": version,
                 }
             if put_off.rung == "later":
                 return {
@@ -237,15 +281,21 @@ class Prompt(Generic[T]):
                     "retry_at": put_off.retry_at,
                     "promised_until": put_off.promised_until,
                     "call_id": waiting.progress.id,
+                    "asked": version,
                 }
             item = self._item(waiting, step, inputs, waits=alone)
             step.effects.append(partial(_open, item=item))
             self._parts.reviews().opened(item)
             if not alone:
                 raise _needs_person(item) from waiting
-            return {"put_off": "review", "review_id": item.id, "call_id": waiting.progress.id}
+            return {
+                "put_off": "review",
+                "review_id": item.id,
+                "call_id": waiting.progress.id,
+                "asked": version,
+            }
 
-    async def _from_person(self, context: RunContext, version: Version, stored: dict[str, Any]) -> Answer[T]:
+    async def _from_person(self, context: RunContext, stored: dict[str, Any]) -> Answer[T]:
         """Wait for the person's answer, and take it in a step of its own."""
         review_id: str = stored["review_id"]
         await wait.wait_for_signal(signal_name(review_id))
@@ -259,6 +309,7 @@ class Prompt(Generic[T]):
                     review_id=review_id,
                     hint=f"Why: roadworthy reviews show {review_id}",
                 )
+            version = (await self._serve(context, asked=stored.get("asked"))).version
             value = self.output.parse(item.answer_text)
             answer = Answer(
                 value=value,
@@ -312,16 +363,16 @@ class Prompt(Generic[T]):
         )
 
     def _request(
-        self, version: Version, inputs: dict[str, Any], step: StepContext | None, *, commit: bool = False
+        self, served: Served, inputs: dict[str, Any], step: StepContext | None, *, commit: bool = False
     ) -> Call[T]:
-        options = self._options
+        options, version = self._options, served.version
         task = options.task or self._parts.task()
         if step is None:
             return Call(
                 version,
                 inputs,
                 self.output,
-                self._parts.route(None),
+                served.route,
                 self._rules.made,
                 task=task,
                 tenant=options.tenant or "",
@@ -329,6 +380,7 @@ class Prompt(Generic[T]):
                 data=options.data,
                 permissions=options.permissions,
                 seconds_left=options.timeout_seconds,
+                exposures=served.exposures,
             )
         run = step.run.run
         left = options.timeout_seconds
@@ -339,7 +391,7 @@ class Prompt(Generic[T]):
             version,
             inputs,
             self.output,
-            self._parts.route(run.workflow),
+            served.route,
             self._rules.made,
             run_id=run.id,
             step_id=step.step_id,
@@ -355,6 +407,7 @@ class Prompt(Generic[T]):
             seconds_left=left,
             run_deadline_at=run.deadline_at,
             commit=step.recordings.append if commit else None,
+            exposures=served.exposures,
         )
 
     def _function(self, function: Callable[..., Any], answers: int, what: str) -> Any:

@@ -26,6 +26,7 @@ from roadworthy.db.tables.workflows import (
     workers,
 )
 from roadworthy.models import rates
+from roadworthy.releases import exposure
 from roadworthy.review import decided
 from roadworthy.review import store as review_store
 from roadworthy.workflows.context import Parts
@@ -67,6 +68,8 @@ async def sweep(parts: Parts, engine: "Engine") -> int:
     while await parts.database.write(lambda tx: review_store.delete_closed(tx, payloads_before, _AT_ONCE)):
         continue
     while await parts.database.write(lambda tx: decided.delete(tx, calls_before, _AT_ONCE)):
+        continue
+    while await parts.database.write(lambda tx: exposure.delete(tx, calls_before, _AT_ONCE)):
         continue
     while await parts.database.write(lambda tx: budget_store.forget(tx, calls_before)):
         continue

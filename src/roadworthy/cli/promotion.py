@@ -1,0 +1,179 @@
+"""`roadworthy prompts promote|split|rollback|clear|status` and `roadworthy routes split`: who gets what."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from roadworthy.cli.command import JsonOption, Place, command
+from roadworthy.cli.releases import ReasonOption, SharesArgument, looked_at, shares_text, tell
+
+if TYPE_CHECKING:
+    from roadworthy.app import App
+
+PromptArgument = Annotated[str, typer.Argument(help="The prompt's id.", metavar="ID")]
+RouteArgument = Annotated[str, typer.Argument(help="The route that calls ask for.", metavar="ROUTE")]
+OverrideOption = Annotated[
+    bool, typer.Option("--override", help="Without a passing evaluation; needs a --reason.")
+]
+
+_MOST_CHANGES = 20
+
+
+def add_to(prompts: typer.Typer, routes: typer.Typer) -> None:
+    """Add the commands to their groups."""
+    command(prompts)(promote)
+    command(prompts, "split")(split)
+    command(prompts)(rollback)
+    command(prompts)(clear)
+    command(prompts)(status)
+    command(routes, "split")(split_route)
+
+
+async def promote(
+    place: Place,
+    prompt: PromptArgument,
+    label: Annotated[str, typer.Argument(help="The version's label, such as v2.", metavar="LABEL")],
+    reason: ReasonOption = "",
+    override: OverrideOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a version of a prompt serve everybody in this environment, in all workers within a second.
+
+    Outside of development a version without a passing evaluation is refused.
+    """
+    from roadworthy.cli.project import load_app
+
+    app = load_app(place)
+    async with app.evaluating():
+        change = await app.promotions.promote(prompt, label, reason=reason, override=override)
+    tell(change, prompt, as_json=as_json)
+
+
+async def split(
+    place: Place,
+    prompt: PromptArgument,
+    shares: SharesArgument,
+    reason: ReasonOption = "",
+    override: OverrideOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let versions of a prompt share who asks, such as v1=90 v2=10; the same user gets the same version."""
+    from roadworthy.cli.project import load_app
+    from roadworthy.releases import shares_of
+
+    slots = shares_of(shares)
+    app = load_app(place)
+    async with app.evaluating():
+        change = await app.promotions.split(prompt, slots, reason=reason, override=override)
+    tell(change, prompt, as_json=as_json)
+
+
+async def rollback(
+    place: Place, prompt: PromptArgument, reason: ReasonOption = "", as_json: JsonOption = False
+) -> None:
+    """Let the version that served everybody before serve again, at once; once more goes back further."""
+    from roadworthy.cli.project import records
+    from roadworthy.releases import prompt_subject
+
+    async with records(place) as app:
+        expect = await looked_at(app, prompt_subject(prompt))
+        change = await app.promotions.rollback(prompt, expect=expect, reason=reason)
+    tell(change, prompt, as_json=as_json)
+
+
+async def clear(
+    place: Place,
+    prompt: PromptArgument,
+    reason: ReasonOption = "",
+    override: OverrideOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Let the settings say again which version of a prompt serves; left open there, the newest does."""
+    from roadworthy.cli.project import load_app
+
+    app = load_app(place)
+    async with app.evaluating():
+        change = await app.promotions.clear(prompt, reason=reason, override=override)
+    tell(change, prompt, as_json=as_json)
+
+
+async def status(
+    place: Place,
+    prompt: Annotated[
+        str | None, typer.Argument(help="The prompt's id; left out, all.", metavar="[ID]", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which versions serve here, since when, by whom and why; of one prompt its history as well."""
+    from roadworthy.cli import terminal
+    from roadworthy.cli.project import records
+
+    async with records(place, with_prompts=True) as app:
+        ids = [prompt] if prompt else [one.id for one in app.prompts]
+        rows = [await _row(app, prompt_id, all_changes=prompt is not None) for prompt_id in ids]
+    if as_json:
+        terminal.print_json({"environment": app.settings.environment, "prompts": rows})
+        return
+    made = terminal.table("prompt", "serves", "since", "by", "why")
+    for row in rows:
+        last = row["changes"][0] if row["changes"] else None
+        by = (last["by_name"] or last["by"]) if last else ""
+        cells = (
+            row["id"],
+            row["text"],
+            last["at"] if last else "",
+            by,
+            last["reason"] if last else "the settings",
+        )
+        made.add_row(*(terminal.clean(cell, most=80) for cell in cells))
+    terminal.show(made)
+    if prompt and rows[0]["changes"]:
+        _show_history(rows[0]["changes"])
+
+
+async def split_route(
+    place: Place,
+    route: RouteArgument,
+    shares: SharesArgument,
+    reason: ReasonOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Let routes share who asks for one, such as answer=90 answer-mini=10; its own name undoes it."""
+    from roadworthy.cli.project import records
+    from roadworthy.releases import shares_of
+
+    slots = shares_of(shares)
+    async with records(place) as app:
+        change = await app.promotions.split_route(route, slots, reason=reason)
+    tell(change, route, as_json=as_json)
+
+
+async def _row(app: "App", prompt_id: str, *, all_changes: bool) -> dict[str, Any]:
+    from roadworthy.releases import arm_json, prompt_subject
+
+    release, default = await app.promotions.serving(prompt_id)
+    changes = await app.releases.history(prompt_subject(prompt_id), limit=_MOST_CHANGES if all_changes else 1)
+    return {
+        "id": prompt_id,
+        "source": "release" if release else "settings",
+        "revision": release.revision if release else 0,
+        "text": shares_text(release.arms) if release else default.label,
+        "arms": [arm_json(arm) for arm in release.arms]
+        if release
+        else [{"name": default.label, "content_hash": default.content_hash, "percent": 100.0}],
+        "changes": [change.as_json() for change in changes],
+    }
+
+
+def _show_history(changes: "list[dict[str, Any]]") -> None:
+    from roadworthy.cli import terminal
+
+    made = terminal.table("at", "change", "serves from then on", "by", "reason")
+    for one in changes:
+        arms = ", ".join(
+            arm["name"] if len(one["arms"]) == 1 else f"{arm['name']} {arm['percent']:g}%"
+            for arm in one["arms"]
+        )
+        cells = (one["at"], one["kind"], arms or "the settings", one["by_name"] or one["by"], one["reason"])
+        made.add_row(*(terminal.clean(cell, most=80) for cell in cells))
+    terminal.show(made)
