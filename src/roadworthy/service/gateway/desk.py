@@ -20,6 +20,7 @@ from starlette.responses import Response
 from roadworthy.calls import Answer, Call, Conversation, Output, Recording, Reply, ad_hoc_version
 from roadworthy.errors import NotFound, did_you_mean
 from roadworthy.prompts import CallSettings
+from roadworthy.releases import Exposure
 from roadworthy.service.gateway.again import Again, Claim
 from roadworthy.service.gateway.asking import Asking, ClientGone, Mailbox, UnderWay
 from roadworthy.service.gateway.caller import About
@@ -93,7 +94,7 @@ class Desk:
         events: Callable[[str, str], Events],
     ) -> Response:
         """The answer as it comes; whole, but as a stream, where something forces it to be held back."""
-        asking = await self._ask(order, request, raw, streams=self._may_stream(order.route))
+        asking = await self._ask(order, request, raw, streams=True)
         mailbox, call_id = asking.mailbox, asking.call_id
         try:
             await asking.first()
@@ -115,11 +116,15 @@ class Desk:
         self, order: Order[T], request: Request, raw: bytes, *, streams: bool = False
     ) -> Asking[T]:
         self.require_route(order.route)
-        mailbox = Mailbox()
-        conversation = replace(order.conversation, sink=mailbox) if streams else order.conversation
+        mailbox, its = Mailbox(), order.about
         call_id = self._app.ids.new("call")
-        call = self._call(order, conversation)
-        its = order.about
+        await self._app.releases.fresh()
+        exposures: list[Exposure] = []
+        key = its.user_id or order.user or its.tenant or call_id
+        order = replace(order, route=self._app.switched(order.route, key, exposures))
+        streams = streams and self._may_stream(order.route)
+        conversation = replace(order.conversation, sink=mailbox) if streams else order.conversation
+        call = replace(self._call(order, conversation), exposures=tuple(exposures))
         if not its.idempotency_key:
             task = self._under_way.begin(self._app.pipeline.call(call, call_id=call_id))
             return Asking(task, mailbox, request.receive, call_id=call_id, leaves=True)
