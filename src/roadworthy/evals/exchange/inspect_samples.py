@@ -57,11 +57,7 @@ def write(cases: Sequence[Case]) -> str:
 
 def _sample(case: Case) -> dict[str, Any]:
     metadata = metadata_of(case)
-    simple = (
-        "input" in case.inputs
-        and case.inputs.keys() <= set(_NAMES)
-        and isinstance(case.inputs["input"], str | list)
-    )
+    simple = _is_simple(case.inputs)
     if simple:
         sample: dict[str, Any] = {"id": case.id, **case.inputs}
     else:
@@ -73,3 +69,9 @@ def _sample(case: Case) -> dict[str, Any]:
         sample["target"] = json.dumps(case.expected, ensure_ascii=False)
         metadata["expected"] = case.expected
     return {**sample, "metadata": metadata} if metadata else sample
+
+
+def _is_simple(inputs: dict[str, Any]) -> bool:
+    """Whether inputs are just what a sample has places for."""
+    fits = isinstance(inputs.get("input"), str | list) and isinstance(inputs.get("choices", []), list)
+    return fits and inputs.keys() <= set(_NAMES)

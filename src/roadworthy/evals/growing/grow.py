@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from typing import Any, cast
 
 from roadworthy.evals.case import Case, digest
@@ -96,7 +97,8 @@ def _named(source: str, names: Collection[str]) -> str:
     """A short id that says where the case comes from: `run-1a2b3c4d`."""
     kind, _, digits = source.partition("_")
     base = f"{kind}-{digits[-8:]}"
-    return next(name for name in (base, *(f"{base}-{n}" for n in range(2, 10**6))) if name not in names)
+    candidates = chain((base,), (f"{base}-{number}" for number in count(2)))
+    return next(name for name in candidates if name not in names)
 
 
 class _Counting:

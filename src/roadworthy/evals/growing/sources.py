@@ -187,13 +187,9 @@ def _of_feedback(tx: sa.Connection, target: Target, row: sa.RowMapping) -> Seque
     if correction is not None and not of_the_same:  # of the run's result, which is not the prompt's answer
         parts.append("with a correction of the whole result")
     note = "; ".join(part for part in parts if part)
-    made = [
-        replace(one, source=row["id"], note=note, kind="end user unhappy", created_at=row["created_at"])
-        for one in told
-    ]
-    if correction is None or not of_the_same:
-        return made
-    return [replace(one, expected=correction) for one in made]
+    told_of = {"source": row["id"], "note": note, "kind": "end user unhappy", "created_at": row["created_at"]}
+    wanted = correction if of_the_same else None  # what was approved before is what they were unhappy with
+    return [replace(one, expected=wanted, **told_of) for one in told]
 
 
 def words_of(row: sa.RowMapping) -> dict[str, Any]:
