@@ -12,6 +12,8 @@ from roadworthy.evals.evaluators.settings import Share, Wanting
 from roadworthy.evals.evaluators.values import found, items_of, keys_of, shown
 from roadworthy.evals.target import Outcome
 
+_NO_KEY = "\0nothing"
+
 
 class ListSettings(Wanting):
     """`kind = "list"`: the items of a list against the expected ones, in order, or how good a ranking is."""
@@ -45,13 +47,13 @@ class _List(Plain[ListSettings]):
         given, grades = items_of(value), self._grades(case) or []
         if given is None:
             return self.rated(0.0, self.settings.at_least, f"there is no list: {shown(value)}")
-        got = list(keys_of(given[: self.settings.k], self.settings.item_field))
+        got = [key or _NO_KEY for key in keys_of(given[: self.settings.k], self.settings.item_field)]
         wanted = [key for key, _ in grades]
         rated = ranks.rate(self.settings.measure, got, wanted, dict(grades), self.settings.k)
         reason = "" if rated == 1 else f"expected {_told(wanted)}, got {_told(got)}"
         return self.rated(rated, self.settings.at_least, reason)
 
-    def _grades(self, case: Case) -> list[tuple[str | None, float]] | None:
+    def _grades(self, case: Case) -> list[tuple[str, float]] | None:
         """What is expected, each with its grade; None where nothing is."""
         wanted: Any = self.settings.wanted(case)
         if isinstance(wanted, dict):
@@ -61,8 +63,9 @@ class _List(Plain[ListSettings]):
         if items is None:
             return None
         bare = not all(isinstance(one, dict) for one in items)
-        return [(key, 1.0) for key in keys_of(items, "" if bare else self.settings.item_field)]
+        path = "" if bare else self.settings.item_field
+        return [(key or _NO_KEY, 1.0) for key in keys_of(items, path)]
 
 
-def _told(keys: list[str | None]) -> str:
-    return shown([key.removeprefix("\0") if key else None for key in keys])
+def _told(keys: list[str]) -> str:
+    return shown([key.removeprefix("\0") for key in keys])

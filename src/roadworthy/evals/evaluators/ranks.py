@@ -4,12 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-Key = str | None
+from roadworthy.evals.statistics import ndcg_at, precision_at, recall_at, reciprocal_rank
+
 _MOST_COMPARED = 5_000
 
 
 def rate(
-    measure: str, got: Sequence[Key], wanted: Sequence[Key], grades: Mapping[Key, float], k: int | None = None
+    measure: str, got: Sequence[str], wanted: Sequence[str], grades: Mapping[str, float], k: int | None = None
 ) -> float:
     """0 to 1, where `got` has `k` keys at most.
 
@@ -21,27 +22,22 @@ def rate(
     if measure == "edits":
         return _kept(got[:_MOST_COMPARED], wanted[:_MOST_COMPARED])
     relevant = {key: grade for key, grade in grades.items() if grade > 0}
-    first = list(dict.fromkeys(got))  # a key that is repeated is found once
-    return _ranked(measure, first, relevant, k) if relevant else float(not got)
+    rated = _ranked(measure, got, relevant, k)
+    return float(not got) if rated is None else rated
 
 
-def _ranked(measure: str, first: Sequence[Key], relevant: Mapping[Key, float], k: int | None) -> float:
-    ranks = [rank for rank, key in enumerate(first, 1) if key in relevant]
+def _ranked(measure: str, got: Sequence[str], relevant: Mapping[str, float], k: int | None) -> float | None:
+    """By a measure of rankings; None where nothing is relevant."""
     if measure == "ndcg":
-        ideal = _gain(sorted(relevant.values(), reverse=True)[:k])
-        return min(1.0, _gain([relevant.get(key, 0.0) for key in first]) / ideal)
-    if not ranks:
-        return 0.0
-    return {
-        "recall": len(ranks) / len(relevant),
-        "precision": len(ranks) / len(first),
-        "reciprocal_rank": 1 / ranks[0],
-    }[measure]
+        return ndcg_at(k or max(1, len(got), len(relevant)), got, relevant)
+    if measure == "reciprocal_rank":
+        return reciprocal_rank(got, relevant)
+    return (recall_at if measure == "recall" else precision_at)(k or max(1, len(set(got))), got, relevant)
 
 
-def grades(table: Any) -> dict[Key, float] | None:
+def grades(table: Any) -> dict[str, float] | None:
     """Grades by id, each a number of 0 or more; None for anything else."""
-    found: dict[Key, float] = {}
+    found: dict[str, float] = {}
     for key, grade in cast("dict[str, Any]", table).items():
         if isinstance(grade, bool) or not isinstance(grade, int | float) or not 0 <= grade < math.inf:
             return None
@@ -49,12 +45,7 @@ def grades(table: Any) -> dict[Key, float] | None:
     return found
 
 
-def _gain(grades: Sequence[float]) -> float:
-    """Discounted cumulative gain (Järvelin and Kekäläinen 2002)."""
-    return sum(grade / math.log2(rank + 1) for rank, grade in enumerate(grades, 1))
-
-
-def _kept(got: Sequence[Key], wanted: Sequence[Key]) -> float:
+def _kept(got: Sequence[str], wanted: Sequence[str]) -> float:
     """1 less Levenshtein's distance by the longer length."""
     longest = max(len(got), len(wanted))
     if not longest:
