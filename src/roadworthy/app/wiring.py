@@ -116,6 +116,7 @@ class Wiring(Catalogue):
                 pipeline=self._pipeline_for,
                 rehearsing=self._rehearsing,
                 evaluators=self.evaluators,
+                scrub=self._scrub,
             )
         )
 

@@ -1,12 +1,12 @@
-"""What an experiment says, for people and as a document."""
+"""What an experiment says, for people at a terminal; `roadworthy.evals.reports` has everything else."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from roadworthy.cli import terminal
 from roadworthy.cli.command import Place
 
 if TYPE_CHECKING:
-    from roadworthy.evals import Evals, Result
+    from roadworthy.evals import Evals
     from roadworthy.evals.comparison import Difference
     from roadworthy.evals.evals import Evaluated
 
@@ -44,60 +44,29 @@ def print_suite(place: Place, evals: "Evals", evaluated: "list[Evaluated]") -> N
     terminal.say()
 
 
-def document(evals: "Evals", evaluated: "list[Evaluated]") -> dict[str, Any]:
-    """The same for programs."""
-    told: dict[str, Any] = {
-        "suite": evaluated[0].plan.suite.name,
-        "experiments": [_document(one) for one in evaluated],
-    }
-    if len(evaluated) > 1:
-        told["difference"] = evals.compare(evaluated[0], evaluated[1]).as_json()
-    return told
-
-
-def _document(one: "Evaluated") -> dict[str, Any]:
-    return {
-        "id": one.experiment.id,
-        "variant": one.experiment.variant,
-        "status": one.experiment.status.value,
-        "stopped": one.stopped,
-        "fingerprint": one.experiment.fingerprint,
-        "cost_usd": str(one.experiment.cost_usd),
-        "verdict": one.verdict.as_json(),
-        "results": [
-            {
-                "case": result.case_id,
-                "repeat": result.repeat,
-                "passed": result.passed,
-                "category": result.category,
-                "outcome": result.outcome.as_json(),
-                "scores": [score.as_json() for score in result.scores],
-            }
-            for result in one.results
-        ],
-    }
-
-
 def _print_experiment(one: "Evaluated") -> None:
+    from roadworthy.evals.reports import by_evaluator, failures, reason, spent
+
     verdict, results = one.verdict, one.results
-    taped = sum(result.outcome.taped for result in results)
-    seconds = sorted(result.outcome.latency_seconds for result in results if result.outcome.answered)
-    median = f", {seconds[len(seconds) // 2]:.2f} s a case" if seconds else ""
+    cost = spent(results)
+    median = "" if cost.p50_seconds is None else f", {cost.p50_seconds:.2f} s a case"
     terminal.say(f"{one.plan.suite.name}  {one.experiment.variant}  {one.experiment.id}", style="bold")
     terminal.say(
-        f"{len(results)} answers to {verdict.cases} cases, {taped} from tape; "
+        f"{len(results)} answers to {verdict.cases} cases, {cost.taped} from tape; "
         f"${one.experiment.cost_usd:.4f}{median}"
     )
     made = terminal.table("evaluator", "passed", "of", "mean", right=("passed", "of", "mean"))
-    for name, passed, of, mean in _by_evaluator(results):
-        made.add_row(terminal.clean(name), str(passed), str(of), "" if mean is None else f"{mean:.3f}")
+    for row in by_evaluator(results):
+        mean = "" if row.mean is None else f"{row.mean:.3f}"
+        made.add_row(terminal.clean(row.evaluator), str(row.passed), str(row.of), mean)
     terminal.show(made)
     if verdict.categories:
-        terminal.say("Failures by kind, the most frequent first:")
-        for category, count in verdict.categories.items():
-            terminal.say(f"  {count:>4}  {terminal.clean(category)}")
-            for result in [its for its in results if its.category == category][:_MOST_CASES]:
-                terminal.say(f"        {terminal.clean(result.case_id)}: {_why(result)}", style="dim")
+        terminal.say("Cases that failed by kind, the most frequent kind and the worst cases first:")
+        for category, its in failures(results).items():
+            terminal.say(f"  {len(its):>4}  {terminal.clean(category)}")
+            for failed in its[:_MOST_CASES]:
+                said = terminal.clean(reason(failed.result), most=160)
+                terminal.say(f"        {terminal.clean(failed.result.case_id)}: {said}", style="dim")
     if verdict.flicker:
         terminal.say(f"{verdict.flicker} cases passed sometimes and failed sometimes.")
     terminal.say(f"Verdict: {verdict.kind.value}", style=_STYLES[verdict.kind.value])
@@ -105,35 +74,15 @@ def _print_experiment(one: "Evaluated") -> None:
         terminal.say(f"  {ground.kind.value:<13}{ground.name}: {terminal.clean(ground.told)}")
 
 
-def _why(result: "Result") -> str:
-    failed = (one for one in result.scores if one.passed is False or one.error)
-    score = next(failed, None)
-    said = score.reason if score is not None else result.outcome.message
-    return terminal.clean(said, most=160)
-
-
-def _by_evaluator(results: "tuple[Result, ...]") -> list[tuple[str, int, int, float | None]]:
-    rows: dict[str, tuple[list[bool], list[float]]] = {}
-    for result in results:
-        for score in result.scores:
-            said, values = rows.setdefault(score.evaluator, ([], []))
-            if score.passed is not None:
-                said.append(score.passed)
-            if score.value is not None:
-                values.append(score.value)
-    return [
-        (name, sum(said), len(said), sum(values) / len(values) if values else None)
-        for name, (said, values) in rows.items()
-    ]
-
-
 def _print_difference(difference: "Difference", before: "Evaluated", after: "Evaluated") -> None:
+    from roadworthy.evals.reports import reason
+
     terminal.say(f"{before.experiment.variant} -> {after.experiment.variant}", style="bold")
     terminal.say(difference.told())
     reasons = {result.case_id: result for result in after.results if result.passed is False}
     for title, cases in (("Worse", difference.worse), ("Better", difference.better)):
         for case_id in cases[:_MOST_DIFFERENT]:
-            why = _why(reasons[case_id]) if case_id in reasons else ""
+            why = terminal.clean(reason(reasons[case_id]), most=160) if case_id in reasons else ""
             terminal.say(f"  {title.lower():<7}{terminal.clean(case_id)}  {why}".rstrip())
         if len(cases) > _MOST_DIFFERENT:
             terminal.say(f"  and {len(cases) - _MOST_DIFFERENT} more {title.lower()}")

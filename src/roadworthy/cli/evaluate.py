@@ -1,6 +1,7 @@
 """`roadworthy eval`: runs suites, compares variants, and holds a change against what was accepted."""
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -60,10 +61,22 @@ async def evaluate(
     save_tape: Annotated[
         bool, typer.Option("--save-tape", help="Write the answers into the suite's tape.jsonl.")
     ] = False,
+    report: Annotated[
+        str | None,
+        typer.Option(metavar="FORMAT", help="A report: html, json, junit or md.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where the report goes; left out, it is printed, and html goes to .roadworthy/reports/.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> int:
     """Evaluate prompts, workflows or functions on their cases; say pass, fail or inconclusive, and why."""
-    from roadworthy.cli import eval_text, terminal
+    from roadworthy.cli import eval_report, eval_text
     from roadworthy.cli.project import load_app
     from roadworthy.errors import InvalidInput
 
@@ -71,10 +84,12 @@ async def evaluate(
         raise InvalidInput(f"--tape is one of {', '.join(_MODES)}, not {tape!r}.")
     if resume and (compare or len(suites or ()) != 1):
         raise InvalidInput("--resume goes with the name of one suite, and without --compare.")
+    reporting = eval_report.reporting("json" if as_json else report, output)
+    quiet = reporting is not None and reporting.prints
     one = partial(
         _run,
         place,
-        quiet=as_json,
+        quiet=quiet,
         mode=tape,
         resume=resume,
         keep_going=keep_going,
@@ -84,20 +99,19 @@ async def evaluate(
     async with load_app(place).evaluating() as evals:
         names, why = _chosen(evals, suites or [], changed=changed)
         for name in names:
-            if why and not as_json:
+            if why and not quiet:
                 eval_text.say_changed(name, why[name])
             done.append([await one(evals, name, on) for on in compare or (variant,)])
             if save_tape:
                 evals.write_tape(done[-1])
             if accept:
                 evals.accept(done[-1][-1])
-            if not as_json:
+            if not quiet:
                 eval_text.print_suite(place, evals, done[-1])
-        documents = [eval_text.document(evals, its) for its in done]
-    if as_json:
-        terminal.print_json({"suites": documents})
-    elif not names:
-        eval_text.say_nothing(place, changed=changed)
+        if not names and not quiet:
+            eval_text.say_nothing(place, changed=changed)
+        if reporting is not None:
+            reporting.write([evals.report(its) for its in done], evals.root)
     return int(gate and any(_fails(its) for its in done))
 
 

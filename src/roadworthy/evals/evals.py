@@ -23,6 +23,7 @@ from roadworthy.evals.experiment import Experiment, ExperimentStatus, Result, Ve
 from roadworthy.evals.fingerprint import differing
 from roadworthy.evals.plan import Plan, plan
 from roadworthy.evals.project import Project, Variant, variant_of
+from roadworthy.evals.reports import Report, report_of
 from roadworthy.evals.runner import Limits, Runner
 from roadworthy.evals.suite import Suite, find, load_suites
 from roadworthy.evals.tape import Mode, Tape
@@ -52,6 +53,11 @@ class Evals:
 
     def __init__(self, project: Project) -> None:
         self._project = project
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self._project.settings.root
 
     @property
     def suites(self) -> dict[str, Suite]:
@@ -121,6 +127,11 @@ class Evals:
         """How the second differs from the first."""
         hashes = [{one.case_id: one.case_hash for one in its.results} for its in (before, after)]
         return compared(pass_shares(before.results), pass_shares(after.results), hashes[0], hashes[1])
+
+    def report(self, evaluated: Sequence[Evaluated]) -> Report:
+        """What is reported of a suite's one experiment, or of two and how they differ; without any secret."""
+        difference = self.compare(*evaluated) if len(evaluated) > 1 else None
+        return report_of(evaluated, difference, self._project.scrub)
 
     def changed(self, names: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
         """The suites that are not what their baseline accepted, each with the parts that changed.

@@ -36,6 +36,8 @@ class Project:
     """A stage on which workflows run by other settings, with no action carried out."""
     evaluators: Mapping[str, Callable[..., Any]]
     """Functions that the project declared with `@app.evaluator`, by name."""
+    scrub: Callable[[str], str]
+    """Takes secrets out of a text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from roadworthy.access import Permission
 from roadworthy.app import App
-from roadworthy.dashboard.difference import side_by_side
 from roadworthy.dashboard.queries.costs import DAY_MS, Asked, Ledger, day_of
 from roadworthy.dashboard.queries.prompts import Registered, Use, registered
 from roadworthy.dashboard.rendering import Renderer
@@ -19,6 +18,7 @@ from roadworthy.errors import PromptError
 from roadworthy.monitoring import Dimension, Latency
 from roadworthy.prompts import InputSpec, Version
 from roadworthy.prompts import parse as parse_prompt
+from roadworthy.prompts.difference import side_by_side
 
 _DAYS = 7
 _PLACE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})", re.DOTALL)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from roadworthy.dashboard.difference import side_by_side
+from roadworthy.prompts.difference import side_by_side
 
 TEXTS = st.lists(
     st.sampled_from(["", "a", "b", "one two three", "one 2 three", "<b>x</b>"]), max_size=12

@@ -1,0 +1,102 @@
+"""What a report is made from: `Report`, one suite's one or two experiments, without any secret.
+
+Everything that people wrote or models said is scrubbed here, once, before any format is made of it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from roadworthy.evals.baseline import Baseline
+from roadworthy.evals.case import Case
+from roadworthy.evals.comparison import Difference
+from roadworthy.evals.experiment import Experiment, Result
+from roadworthy.evals.verdict import Verdict
+
+if TYPE_CHECKING:
+    from roadworthy.evals.evals import Evaluated
+
+T = TypeVar("T")
+Scrub = Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """One experiment."""
+
+    experiment: Experiment
+    verdict: Verdict
+    results: tuple[Result, ...]
+    cases: Mapping[str, Case]
+    """What it was asked, by the cases' ids."""
+    faults: tuple[str, ...]
+    """Lines of the data set and of the tape that were not used."""
+    baseline: Baseline | None
+    stopped: str
+    """Why it did not come to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One suite."""
+
+    suite: str
+    description: str
+    min_pass: float
+    tags: Mapping[str, float]
+    """The share of cases with a tag that has to pass."""
+    ran: tuple[Ran, ...]
+    difference: Difference | None
+    """How the second experiment differs from the first."""
+
+    @property
+    def last(self) -> Ran:
+        """The experiment that the suite's verdict is about."""
+        return self.ran[-1]
+
+
+def report_of(evaluated: "Sequence[Evaluated]", difference: Difference | None, scrub: Scrub) -> Report:
+    """The report on one suite: one experiment, or two with how they differ."""
+    suite = evaluated[0].plan.suite
+    return Report(
+        suite=suite.name,
+        description=scrub(suite.settings.description),
+        min_pass=suite.settings.min_pass,
+        tags=suite.settings.tags,
+        ran=tuple(scrubbed(_ran(one), scrub) for one in evaluated),
+        difference=scrubbed(difference, scrub),
+    )
+
+
+def _ran(one: "Evaluated") -> Ran:
+    faults = (*one.plan.dataset.faults, *one.plan.asking.tape.faults)
+    return Ran(
+        experiment=one.experiment,
+        verdict=one.verdict,
+        results=one.results,
+        cases={case.id: case for case in one.plan.dataset.cases},
+        faults=tuple(map(str, faults)),
+        baseline=one.baseline,
+        stopped=one.stopped,
+    )
+
+
+def scrubbed(value: T, scrub: Scrub) -> T:
+    """The same value with every text in it scrubbed, keys included."""
+    return cast("T", _scrubbed(value, scrub))
+
+
+def _scrubbed(value: Any, scrub: Scrub) -> Any:
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return scrub(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        its = {one.name: getattr(value, one.name) for one in fields(value)}
+        return replace(value, **{name: _scrubbed(said, scrub) for name, said in its.items()})
+    if isinstance(value, Mapping):
+        pairs = cast("Mapping[Any, Any]", value).items()
+        return {_scrubbed(name, scrub): _scrubbed(said, scrub) for name, said in pairs}
+    if isinstance(value, (list, tuple)):
+        its = [_scrubbed(one, scrub) for one in cast("Sequence[Any]", value)]
+        return tuple(its) if isinstance(value, tuple) else its
+    return value
