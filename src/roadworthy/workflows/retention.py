@@ -4,6 +4,7 @@ The keys of actions stay: an act must not be done twice because its run is long 
 to, hour by hour; those that are not added up yet are deleted later.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -61,23 +62,20 @@ async def sweep(parts: Parts, engine: "Engine") -> int:
     while gone := await parts.database.write(lambda tx: _delete_runs(tx, runs_before)):
         await engine.forget(gone)
         swept += len(gone)
-    while await parts.database.write(lambda tx: _delete_payloads(tx, payloads_before)):
-        continue
-    while await parts.database.write(lambda tx: _delete_calls(tx, calls_before)):
-        continue
-    while await parts.database.write(lambda tx: review_store.delete_closed(tx, payloads_before, _AT_ONCE)):
-        continue
-    while await parts.database.write(lambda tx: decided.delete(tx, calls_before, _AT_ONCE)):
-        continue
-    while await parts.database.write(lambda tx: exposure.delete(tx, calls_before, _AT_ONCE)):
-        continue
-    while await parts.database.write(lambda tx: budget_store.forget(tx, calls_before)):
-        continue
     evals_before = now_ms - keep.evals_days * _DAY_MS
-    while await parts.database.write(lambda tx: _delete_evals(tx, evals_before)):
-        continue
-    while await parts.database.write(lambda tx: batches.delete(tx, payloads_before, _AT_ONCE)):
-        continue
+    some_of: tuple[Callable[[sa.Connection], int | bool], ...] = (
+        lambda tx: _delete_payloads(tx, payloads_before),
+        lambda tx: _delete_calls(tx, calls_before),
+        lambda tx: review_store.delete_closed(tx, payloads_before, _AT_ONCE),
+        lambda tx: decided.delete(tx, calls_before, _AT_ONCE),
+        lambda tx: budget_store.forget(tx, calls_before),
+        lambda tx: _delete_evals(tx, evals_before),
+        lambda tx: exposure.delete(tx, calls_before, _AT_ONCE),
+        lambda tx: batches.delete(tx, payloads_before, _AT_ONCE),
+    )
+    for delete in some_of:
+        while await parts.database.write(delete):
+            continue
     await parts.database.write(lambda tx: rates.forget_full(tx, now_ms))
     await parts.database.write(
         lambda tx: (
