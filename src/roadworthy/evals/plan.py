@@ -111,8 +111,12 @@ def _workflow(project: Project, name: str, variant: Variant, asking: Asking) -> 
         its = BudgetSettings(scope="environment", per_month_usd=budget.per_month_usd)
         settings = settings.model_copy(update={"budgets": {**settings.budgets, BUDGET: its}})
     decides = settings.model_dump(mode="json", include={"models", "routes", "prompts", "workflows", "limits"})
+    pins: dict[str, str] = {}
+    if variant.label and variant.prompt:
+        pins[variant.prompt] = project.prompts.get(variant.prompt).version(variant.label).label
+    served = {one.id: pins.get(one.id) or project.serves(one.id).content_hash for one in project.prompts}
     stage = project.rehearsing(settings, taped(asking.models, asking.tape))
-    return WorkflowTarget(name, decides, project.settings.root, stage)
+    return WorkflowTarget(name, {**decides, "serves": served}, project.settings.root, stage, pins)
 
 
 def _evaluators(

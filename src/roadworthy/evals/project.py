@@ -45,20 +45,28 @@ class Variant:
     """What is evaluated in the place of what serves; each None: what serves."""
 
     label: str | None = None
-    """A version of the suite's prompt."""
+    """A version of the suite's prompt, or of `prompt`."""
+    prompt: str | None = None
+    """The prompt of that version, where a workflow is evaluated that asks several."""
     route: str | None = None
     model: str | None = None
     """One model alone, with everything else as its route says."""
 
     def __str__(self) -> str:
+        if self.prompt:
+            return f"{self.prompt}@{self.label}"
         return self.label or self.route or self.model or "what serves"
 
 
 def variant_of(said: str, project: Project, prompt_id: str | None) -> Variant | None:
     """The variant that a word names: a version's label, a route, or a model; None when it names none.
 
-    `route:`, `model:` and `version:` in front say which, where a word could be several.
+    `route:`, `model:` and `version:` in front say which, where a word could be several. A workflow asks
+    several prompts: `ID@LABEL` is a version of one.
     """
+    of, at, label = said.rpartition("@")
+    if at and of in project.prompts and label in {one.label for one in project.prompts.versions(of)}:
+        return Variant(label=label, prompt=None if of == prompt_id else of)
     kind, _, name = said.rpartition(":")
     labels = {one.label for one in project.prompts.versions(prompt_id)} if prompt_id else set[str]()
     known = {"version": labels, "route": set(project.settings.routes), "model": set(project.settings.models)}

@@ -67,6 +67,7 @@ class Desk:
 
     root: Path
     asked: list[str] = field(default_factory=list)
+    sent: list[str] = field(default_factory=list)
     answer: Callable[[str], Any] | None = None
     apps: list[App] = field(default_factory=list)
 
@@ -111,6 +112,7 @@ class Desk:
         """Answer as the model."""
         text = str((request.inputs or {})["text"])
         self.asked.append(text)
+        self.sent.append(request.messages[-1].text)
         try:
             said = self.answer(text) if self.answer is not None else None
         except ZeroDivisionError:

@@ -144,3 +144,21 @@ async def test_an_input_that_the_workflow_does_not_take_is_its_case_s_failure(fl
     flow.desk.cases("flow", [{"id": "x", "inputs": {"nonsense": 1}, "expected": {"queue": "other"}}])
     ran = await flow.run()
     assert ran.results[0].outcome.error == "invalid_input"
+
+
+async def test_another_version_of_a_prompt_is_pinned_for_a_workflow(flow):
+    """Two versions of a prompt that a workflow asks are compared through the workflow."""
+    flow.desk.prompt("v2", "---\ninputs:\n  text: {type: str}\n---\n# user\nSort it: {{ text }}\n")
+    made = Flow(flow.desk)
+    flow.desk.answer = lambda text: None
+    with asking(made.app, {"rule": StandIn("rule", made.app.settings, flow.desk)}):
+        async with made.app.evaluating() as evals:
+            variants = [evals.variant("flow", f"sort-message@{label}") for label in ("v1", "v2")]
+            before, after = [await evals.run("flow", one) for one in variants]
+    assert (before.experiment.variant, after.experiment.variant) == (
+        "sort by sort-message@v1",
+        "sort by sort-message@v2",
+    )
+    assert before.experiment.fingerprint != after.experiment.fingerprint
+    assert "Sort this" in flow.desk.sent[0]
+    assert "Sort it" in flow.desk.sent[-1]

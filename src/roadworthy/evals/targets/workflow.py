@@ -11,6 +11,7 @@ from typing import Any
 
 from roadworthy.evals.case import Case, digest
 from roadworthy.evals.target import Asked, Outcome
+from roadworthy.releases import pinned
 
 Run = Callable[[str, Mapping[str, Any]], Awaitable[Outcome]]
 """Runs a workflow on the stage: its name, its inputs by name."""
@@ -21,11 +22,20 @@ class WorkflowTarget:
     """A workflow. Use it inside of `running`."""
 
     def __init__(
-        self, name: str, settings: Mapping[str, Any], root: Path, stage: AbstractAsyncContextManager[Run]
+        self,
+        name: str,
+        settings: Mapping[str, Any],
+        root: Path,
+        stage: AbstractAsyncContextManager[Run],
+        pins: Mapping[str, str],
     ) -> None:
-        """`settings` are all that decide how it runs; `stage` is entered when it does."""
+        """`settings` are all that decide how it runs; `stage` is entered when it does.
+
+        `pins` are labels that serve there, by prompt.
+        """
         self._name = name
         self._stage = stage
+        self._pins = pins
         self._run: Run | None = None
         self._parts = {"workflow": name, "code": _code(root), "settings": digest(settings)}
 
@@ -37,12 +47,13 @@ class WorkflowTarget:
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
         """The stage is up."""
-        async with self._stage as run:
-            self._run = run
-            try:
-                yield
-            finally:
-                self._run = None
+        with pinned(prompts=self._pins):
+            async with self._stage as run:
+                self._run = run
+                try:
+                    yield
+                finally:
+                    self._run = None
 
     async def recall(self, asked: Sequence[Asked]) -> Mapping[tuple[str, int], Outcome]:
         """Nothing: its models are behind the tape, and its code runs again."""
