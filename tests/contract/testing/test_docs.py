@@ -36,6 +36,10 @@ def project(pytester):
         (pytester.path / name).write_text(text)
     (pytester.path / "prompts" / "draft-reply").mkdir(parents=True)
     (pytester.path / "prompts" / "draft-reply" / "v1.md").write_text(PROMPT)
+    suite = pytester.path / "evals" / "draft-reply"  # of a function, which needs no tape
+    suite.mkdir(parents=True)
+    (suite / "suite.toml").write_text('function = "desk:by_rule"\n[[evaluators]]\nkind = "not_empty"\n')
+    (suite / "cases.jsonl").write_text('{"id": "t-1", "inputs": {"request": "Where is it?"}}\n')
     return [name for name, _ in blocks]
 
 
@@ -47,7 +51,7 @@ def test_every_example_runs(project, pytester, run_pytest):
 
     result = run_pytest()
 
-    result.assert_outcomes(passed=7)
+    result.assert_outcomes(passed=8)
     [line] = (pytester.path / "answers.jsonl").read_text().splitlines()
     assert json.loads(line)["response"]["text"] == "On its way."
 
