@@ -18,7 +18,10 @@ _STYLES = {"pass": "green", "fail": "red", "inconclusive": "yellow"}
 
 def say_changed(name: str, parts: tuple[str, ...]) -> None:
     """Why a suite is run."""
-    terminal.say(f"{name}: {', '.join(parts)} changed since its baseline.", style="dim")
+    if parts == ("no baseline",):
+        terminal.say(f"{name}: it has no baseline yet.", style="dim")
+    else:
+        terminal.say(f"{name}: {', '.join(parts)} changed since its baseline.", style="dim")
 
 
 def say_nothing(place: Place, *, changed: bool) -> None:

@@ -21,9 +21,10 @@ def init(
     name: Annotated[str | None, typer.Option(help="The project's name; else the folder's.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make a project: settings, a workflow, a prompt, and a model that needs no key and no network."""
+    """Make a project: settings, a workflow, a prompt with its evaluations, and a model that needs no key."""
+    from roadworthy import __version__
     from roadworthy.cli import terminal
-    from roadworthy.cli.starter import FILES, SETTINGS
+    from roadworthy.cli.starter import CI, FILES, SETTINGS
 
     del place
     called = _name(name if name is not None else folder.resolve().name)
@@ -31,7 +32,8 @@ def init(
     for path, text in FILES.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
-        content = SETTINGS.format(name=json.dumps(called)) if text is SETTINGS else text
+        filled = {SETTINGS: {"name": json.dumps(called)}, CI: {"version": __version__}}.get(text)
+        content = text.format_map(filled) if filled else text
         file.write_text(content, encoding="utf-8", newline="\n")
     commands = _next(folder)
     if as_json:
@@ -54,6 +56,7 @@ def _next(folder: Path) -> list[str]:
     words = [
         ["run", "sort_message", "--input", '{"text": "Where is my parcel?"}'],
         ["batch", "run", "sort_message", "messages.jsonl", "--table"],
+        ["eval", "sort-message"],
         ["runs", "list"],
         ["config", "check"],
     ]
