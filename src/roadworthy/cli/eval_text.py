@@ -80,7 +80,7 @@ def _print_experiment(one: "Evaluated") -> None:
 def _print_difference(difference: "Difference", before: "Evaluated", after: "Evaluated") -> None:
     from roadworthy.evals.reports import reason
 
-    terminal.say(f"{before.experiment.variant} -> {after.experiment.variant}", style="bold")
+    terminal.say(f"{_named(before, after)} -> {_named(after, before)}", style="bold")
     terminal.say(difference.told())
     reasons = {result.case_id: result for result in after.results if result.passed is False}
     for title, cases in (("Worse", difference.worse), ("Better", difference.better)):
@@ -89,3 +89,9 @@ def _print_difference(difference: "Difference", before: "Evaluated", after: "Eva
             terminal.say(f"  {title.lower():<7}{terminal.clean(case_id)}  {why}".rstrip())
         if len(cases) > _MOST_DIFFERENT:
             terminal.say(f"  and {len(cases) - _MOST_DIFFERENT} more {title.lower()}")
+
+
+def _named(one: "Evaluated", other: "Evaluated") -> str:
+    """What an experiment is of, with its commit where the other one is of the same."""
+    its = one.experiment
+    return f"{its.variant} at {its.commit}" if its.variant == other.experiment.variant else its.variant

@@ -28,11 +28,15 @@ async def evaluate(
     ] = None,
     compare: Annotated[
         tuple[str, str] | None,
-        typer.Option(metavar="A B", help="Two versions, routes or models, case by case.", show_default=False),
+        typer.Option(
+            metavar="A B", help="Two versions, routes, models or commits, case by case.", show_default=False
+        ),
     ] = None,
     variant: Annotated[
         str | None,
-        typer.Option("--on", metavar="NAME", help="A version, route or model in place of what serves."),
+        typer.Option(
+            "--on", metavar="NAME", help="A version, route, model or commit in place of what serves."
+        ),
     ] = None,
     changed: Annotated[
         bool, typer.Option("--changed", help="Only suites that are not what their baseline accepted.")
@@ -118,10 +122,17 @@ async def evaluate(
 async def _run(
     place: Place, evals: "Evals", name: str, on: str | None, *, quiet: bool, **options: Any
 ) -> "Evaluated":
+    from roadworthy.cli.eval_commit import evaluate_at, is_commit
     from roadworthy.cli.eval_progress import Watching
+    from roadworthy.errors import NotFound
 
-    with Watching(place, quiet=quiet) as watching:
+    try:
         variant = evals.variant(name, on)
+    except NotFound:
+        if on is None or not is_commit(evals.root, on):
+            raise
+        return await evaluate_at(evals, name, on, options["mode"])
+    with Watching(place, quiet=quiet) as watching:
         return await evals.run(name, variant, begun=watching.begun, watch=watching.watch, **options)
 
 

@@ -60,6 +60,11 @@ class Evals:
         return self._project.settings.root
 
     @property
+    def database_url(self) -> str:
+        """Where experiments are on record, for another process; it may hold a password."""
+        return self._project.settings.database.url
+
+    @property
     def suites(self) -> dict[str, Suite]:
         """Every suite, by name. Raises `ConfigurationError`."""
         return load_suites(self._project.settings.root)
@@ -122,6 +127,17 @@ class Evals:
         )
         await self._project.database.write(lambda tx: store.change(tx, experiment))
         return Evaluated(made, experiment, ran.results, verdict, before, tapes, ran.stopped)
+
+    async def recorded(self, name: str, experiment_id: str) -> Evaluated:
+        """An experiment that is on record, judged by today's thresholds. Raises `NotFound`."""
+        database, suite = self._project.database, find(self.suites, name)
+        experiment = await database.read(lambda tx: store.get(tx, experiment_id))
+        results = tuple(await database.read(lambda tx: store.results(tx, experiment_id)))
+        before = baseline.read(suite.baseline_file)
+        verdict = judge(suite.settings, results, experiment.cases, before)
+        stopped = "" if experiment.status is ExperimentStatus.FINISHED else "it has not come to its end"
+        tapes = Tape(database, self._project.clock, name, None, "off")
+        return Evaluated(self._planned(suite), experiment, results, verdict, before, tapes, stopped)
 
     def compare(self, before: Evaluated, after: Evaluated) -> Difference:
         """How the second differs from the first."""
