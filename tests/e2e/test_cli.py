@@ -124,6 +124,7 @@ def test_the_commands_that_init_prints_work_as_they_stand(tmp_path):
     assert 'output: {"queue": "delivery"' in ran
     batch = desk.call("batch", "run", "sort_message", "messages.jsonl", "--table", cwd=folder)
     assert "1 skipped, 3 succeeded" in batch
+    assert "Verdict: pass" in desk.call("eval", "sort-message", cwd=folder)
     listed = json.loads(desk.call("runs", "list", "--json", cwd=folder))["runs"]
     assert sorted(run["status"] for run in listed) == ["skipped", *["succeeded"] * 4]
     assert (folder / "queues.txt").read_text(encoding="utf-8").count("\n") == 4

@@ -30,6 +30,7 @@ def shown_and_real(
     def run(name: str) -> list[tuple[str, str, str]]:
         page = (DOCS / name).read_text(encoding="utf-8")
         for file, text in re.findall(r"```\w+\n# (\S+)\n(.*?)```", page, re.DOTALL):
+            (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / file).write_text(text)
         found: list[tuple[str, str, str]] = []
         for block in re.findall(r"```console\n(.*?)```", page, re.DOTALL):

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 from roadworthy.evals import Case, Outcome
 from roadworthy.evals.evaluator import Workshop
 from roadworthy.evals.evaluators.function import PythonSettings
+from roadworthy.evals.statistics import cases_needed, wilson
+
+PAGE = (Path(__file__).parents[3] / "docs" / "evals.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -18,13 +22,14 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "roadworthy.toml").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    sys.modules.pop("checks", None)
+    for name in ("checks", "sorting"):
+        sys.modules.pop(name, None)
 
 
 def test_the_page_s_commands_print_what_it_shows(project, shown_and_real, fits):
-    """Import, export and card; and the function of the page says why not."""
+    """From the first suite to the card; and the function of the page says why not."""
     ran = shown_and_real("evals.md")
-    assert len(ran) == 5
+    assert len(ran) == PAGE.count("\n$ ")
     for command, shown, real in ran:
         assert fits(shown, real), f"{command}\n{real}"
     checks = importlib.import_module("checks")
@@ -36,3 +41,13 @@ def test_the_page_s_commands_print_what_it_shows(project, shown_and_real, fits):
     polite = PythonSettings(kind="python", function="polite").build(workshop)
     said = asyncio.run(polite.score(Case("c", {}), Outcome(output={"message": "You!"})))
     assert (said.passed, said.reason) == (False, "no greeting")
+
+
+def test_what_the_page_says_of_numbers_of_cases_is_so():
+    """The table of cases that all pass, and the cases that a difference needs."""
+    (cases,), (shares,) = (
+        re.findall(rf"^\| {row} \|(.*)\|$", PAGE, re.MULTILINE) for row in ("all of", "show")
+    )
+    lower = [wilson(int(one), int(one), confidence=0.9).low for one in cases.split("|")]
+    assert [f"{one:.0%}" for one in lower] == [one.strip() for one in shares.split("|")]
+    assert f"cases: {cases_needed(0.1, 0.05)} for 5 points where 10% differ" in PAGE
