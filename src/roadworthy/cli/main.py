@@ -29,6 +29,7 @@ from roadworthy.cli import (
     failure,
     init,
     models,
+    outcomes,
     promotion,
     prompts,
     ready,
@@ -94,6 +95,7 @@ app.add_typer(evals.group, name="evals")
 app.add_typer(models.group, name="models")
 app.add_typer(routes.group, name="routes")
 promotion.add_to(prompts.group, routes.group)
+outcomes.add_to(prompts.group, routes.group, releases.group)
 app.add_typer(releases.group, name="flags")
 app.add_typer(cache.group, name="cache")
 budgets.add_to(app)

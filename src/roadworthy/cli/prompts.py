@@ -8,18 +8,25 @@ from roadworthy.cli.command import JsonOption, Place, command
 
 if TYPE_CHECKING:
     from roadworthy.prompts import Prompts, Version
+    from roadworthy.releases import Release
     from roadworthy.settings import Settings
 
 group = typer.Typer(help="List, show and compare prompts.", no_args_is_help=True)
 
 
 @command(group, "list")
-def list_(place: Place, as_json: JsonOption = False) -> None:
-    """List every version of every prompt, and which one serves."""
+async def list_(place: Place, as_json: JsonOption = False) -> None:
+    """List every version of every prompt, and which serve: what is released, else what the settings say."""
     from roadworthy.cli import terminal
+    from roadworthy.cli.project import records
 
-    settings, prompts = _load(place)
-    rows = [_row(settings, version, prompt.latest.label) for prompt in prompts for version in prompt.versions]
+    async with records(place, with_prompts=True) as app:
+        settings, released = app.settings, (await app.releases.fresh()).releases
+        rows = [
+            _row(settings, version, prompt.latest.label, released.get(f"prompt:{prompt.id}"))
+            for prompt in app.prompts
+            for version in prompt.versions
+        ]
     if as_json:
         terminal.print_json({"prompts": rows})
         return
@@ -30,7 +37,7 @@ def list_(place: Place, as_json: JsonOption = False) -> None:
     for row in rows:
         made.add_row(
             f"{row['id']}@{row['label']}",
-            "yes" if row["serves"] else "",
+            terminal.clean(row["release"] or ("yes" if row["serves"] else "")),
             terminal.clean(row["route"] or ""),
             ", ".join(row["inputs"]),
             row["content_hash"][:12],
@@ -40,19 +47,22 @@ def list_(place: Place, as_json: JsonOption = False) -> None:
 
 
 @command(group)
-def show(
+async def show(
     place: Place,
     prompt: Annotated[str, typer.Argument(help="ID, or ID@LABEL.", metavar="ID[@LABEL]")],
     as_json: JsonOption = False,
 ) -> None:
     """Show a prompt's text: the version that serves, or the one of that label."""
     from roadworthy.cli import terminal
+    from roadworthy.cli.project import records
 
-    settings, prompts = _load(place)
     prompt_id, _, label = prompt.partition("@")
-    found = prompts.get(prompt_id).version(label or _served(settings, prompt_id))
+    async with records(place, with_prompts=True) as app:
+        released = (await app.releases.fresh()).releases
+        found = app.prompts.get(prompt_id).version(label) if label else app.version(prompt_id)
+        latest = app.prompts.latest(prompt_id).label
     if as_json:
-        row = _row(settings, found, prompts.latest(prompt_id).label)
+        row = _row(app.settings, found, latest, released.get(f"prompt:{prompt_id}"))
         terminal.print_json({**row, "file": found.file, "text": found.text})
         return
     terminal.say(f"{found.name}  {found.content_hash[:12]}  {found.file}", style="bold")
@@ -94,11 +104,19 @@ def _served(settings: "Settings", prompt_id: str) -> str | None:
     return chosen.version if chosen else None
 
 
-def _row(settings: "Settings", version: "Version", latest: str) -> dict[str, Any]:
+def _row(
+    settings: "Settings", version: "Version", latest: str, release: "Release | None" = None
+) -> dict[str, Any]:
+    from roadworthy.cli.releases import shares_text
+
+    serves = version.label == (_served(settings, version.prompt_id) or latest)
+    if release is not None:
+        serves = any(arm.content_hash == version.content_hash for arm in release.arms)
     return {
         "id": version.prompt_id,
         "label": version.label,
-        "serves": version.label == (_served(settings, version.prompt_id) or latest),
+        "serves": serves,
+        "release": shares_text(release.arms) if release is not None and serves else None,
         "route": settings.route_for(version.prompt_id) or version.settings.route,
         "inputs": sorted(version.inputs),
         "content_hash": version.content_hash,

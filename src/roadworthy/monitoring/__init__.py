@@ -1,5 +1,6 @@
 """What operators watch: where money went, and where it will have gone by the end of the month."""
 
+from roadworthy.monitoring.arms import MEASURES, ArmOutcome, Outcomes, outcomes
 from roadworthy.monitoring.costs import Others, Report, costs
 from roadworthy.monitoring.early_exits import EarlyExit
 from roadworthy.monitoring.figures import Figures, Row, sum_of
@@ -10,6 +11,8 @@ from roadworthy.monitoring.query import Dimension, Filter, Key, Query
 from roadworthy.monitoring.rollups import RollUps
 
 __all__ = [
+    "MEASURES",
+    "ArmOutcome",
     "Dimension",
     "EarlyExit",
     "Figures",
@@ -18,6 +21,7 @@ __all__ = [
     "Key",
     "Latency",
     "Others",
+    "Outcomes",
     "Pace",
     "Query",
     "Report",
@@ -26,5 +30,6 @@ __all__ = [
     "costs",
     "forecast",
     "latencies",
+    "outcomes",
     "sum_of",
 ]

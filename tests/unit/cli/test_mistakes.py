@@ -165,8 +165,9 @@ def test_an_unreachable_server_is_named_soon(roadworthy, project, monkeypatch):
 def test_an_unexpected_error_is_one_line(roadworthy, project, monkeypatch):
     """The traceback is for `--debug`."""
     monkeypatch.setattr("roadworthy.cli.prompts._load", lambda _place: 1 / 0)
-    outcome = roadworthy("prompts", "list")
+    words = ("prompts", "diff", "reply", "v1", "v2")
+    outcome = roadworthy(*words)
     assert outcome.code == 1
     assert outcome.err.startswith("error: An unexpected ZeroDivisionError: division by zero")
     assert "--debug" in outcome.err
-    assert "Traceback" in roadworthy("prompts", "list", "--debug").err
+    assert "Traceback" in roadworthy(*words, "--debug").err

@@ -21,6 +21,7 @@ from roadworthy.evals.statistics.bootstrap import (
 )
 from roadworthy.evals.statistics.calibration import Calibration, Fitted, Signals, fit
 from roadworthy.evals.statistics.distributions import Interval
+from roadworthy.evals.statistics.goodness import fit_p_value
 from roadworthy.evals.statistics.paired import cases_needed, mcnemar, tango
 from roadworthy.evals.statistics.ppi import Corrected, corrected_rate
 from roadworthy.evals.statistics.proportion import (
@@ -63,6 +64,7 @@ __all__ = [
     "exact_upper",
     "expected_calibration_error",
     "fit",
+    "fit_p_value",
     "flicker",
     "mcnemar",
     "mean",
