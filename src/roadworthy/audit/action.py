@@ -82,6 +82,8 @@ class Action(StrEnum):
     """An end user rated or corrected an output."""
     CASE_ADDED = "case.added"
     """Cases of a data set were made from what is on record, content and all."""
+    JUDGES_CALIBRATED = "judges.calibrated"
+    """Judges of a suite were compared with people's labels, by which they decide from then on, or do not."""
     RECORDS_DELETED = "records.deleted"
     """Retention deletes what began before the times in the detail."""
     RECORDS_ERASED = "records.erased"

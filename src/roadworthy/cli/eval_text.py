@@ -75,6 +75,8 @@ def _print_experiment(one: "Evaluated") -> None:
     terminal.say(f"Verdict: {verdict.kind.value}", style=_STYLES[verdict.kind.value])
     for ground in verdict.grounds:
         terminal.say(f"  {ground.kind.value:<13}{ground.name}: {terminal.clean(ground.told)}")
+    for note in verdict.notes:
+        terminal.say(f"  note         {terminal.clean(note)}")
 
 
 def _print_difference(difference: "Difference", before: "Evaluated", after: "Evaluated") -> None:

@@ -207,3 +207,30 @@ def export(
     from roadworthy.cli import evals_exchange
 
     evals_exchange.export(place, suite, file, form)
+
+
+@command(group)
+async def calibrate(
+    place: Place,
+    suite: Name,
+    judge: Annotated[str | None, typer.Option(metavar="NAME", help="This judge only.")] = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What people said of outputs: .jsonl or .csv.")
+    ] = None,
+    experiment: Annotated[
+        str | None, typer.Option(metavar="ID", help="Whose outputs they labelled; left out, the newest.")
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write outputs for people to label, and no more.")
+    ] = None,
+    size: Annotated[int, typer.Option(min=2, max=100_000, help="With --sheet: so many outputs.")] = 100,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare, and write nothing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare a suite's judges with people's labels; only a judge that agrees with them may decide."""
+    from roadworthy.cli import evals_judges
+
+    if sheet is not None:
+        await evals_judges.sheet(place, suite, judge, sheet, size, experiment)
+        return
+    await evals_judges.calibrate(place, suite, judge, labels, experiment, dry_run=dry_run, as_json=as_json)

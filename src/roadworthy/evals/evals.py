@@ -4,6 +4,7 @@ run        one experiment: a suite on one variant, on record, with its verdict
 compare    two of them, case by case
 changed    the suites whose combination is not that of their baseline
 evidence   what says that a combination is good enough to serve
+bench      where its judges are compared with people
 """
 
 import subprocess
@@ -11,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import cast
 
 import sqlalchemy as sa
 
@@ -21,6 +23,8 @@ from roadworthy.evals.baseline import Baseline, baseline_of
 from roadworthy.evals.comparison import Difference, compared
 from roadworthy.evals.experiment import Experiment, ExperimentStatus, Result, VerdictKind, pass_shares
 from roadworthy.evals.fingerprint import differing
+from roadworthy.evals.judging import judge_notes, read_record
+from roadworthy.evals.judging.calibrate import JUDGES, Bench, versions_of
 from roadworthy.evals.plan import Plan, plan
 from roadworthy.evals.project import Project, Variant, variant_of
 from roadworthy.evals.reports import Report, report_of
@@ -29,7 +33,7 @@ from roadworthy.evals.suite import Suite, find, load_suites
 from roadworthy.evals.tape import Mode, Tape
 from roadworthy.evals.verdict import Verdict, judge
 from roadworthy.prompts import store as prompt_store
-from roadworthy.records import from_micro_usd
+from roadworthy.records import Json, from_micro_usd
 
 SERVES = Variant()
 
@@ -117,13 +121,15 @@ class Evals:
             await made.asking.pipeline.close()
         before = baseline.read(suite.baseline_file)
         verdict = judge(settings, ran.results, len(cases), before)
+        notes = judge_notes(suite, made.evaluators, ran.results, read_record(suite.judges_file))
+        verdict = replace(verdict, notes=notes)
         experiment = replace(
             experiment,
             status=ExperimentStatus.STOPPED if ran.stopped else ExperimentStatus.FINISHED,
             finished_at=self._project.clock.now_ms(),
             cost_usd=await self._cost(experiment, ran.results),
             verdict=None if ran.stopped else verdict.kind,
-            summary=verdict.as_json(),
+            summary={**verdict.as_json(), JUDGES: cast("Json", versions_of(made.evaluators))},
         )
         await self._project.database.write(lambda tx: store.change(tx, experiment))
         return Evaluated(made, experiment, ran.results, verdict, before, tapes, ran.stopped)
@@ -194,6 +200,13 @@ class Evals:
         if found is None:
             raise NotFound(f"{said!r} is no version, route or model that suite {name!r} could be run on.")
         return found
+
+    def bench(self, name: str, judge: str | None = None) -> Bench:
+        """Where the judges of a suite are compared with people. Raises `NotFound`, `ConfigurationError`."""
+        suite = find(self.suites, name)
+        tapes = Tape(self._project.database, self._project.clock, name, suite.tape_file, "use")
+        made = plan(self._project, suite, SERVES, tapes, self._project.ids.new("exp"), keep_going=True)
+        return Bench(self._project, made, judge)
 
     def evidence(self, prompt_id: str, label: str) -> Experiment | Baseline | None:
         """What says that this version of a prompt passes as it would serve here and now.

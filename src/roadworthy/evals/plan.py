@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from roadworthy.errors import ConfigurationError, did_you_mean
@@ -10,6 +11,7 @@ from roadworthy.evals.case import digest
 from roadworthy.evals.dataset import Dataset
 from roadworthy.evals.evaluator import Evaluator, Workshop
 from roadworthy.evals.fingerprint import fingerprint, parts_of
+from roadworthy.evals.judging.record import read_record
 from roadworthy.evals.project import Project, Variant
 from roadworthy.evals.settings import BUDGET, evals_settings
 from roadworthy.evals.suite import Suite
@@ -134,11 +136,13 @@ def _evaluators(
     async def ask(prompt_id: str, inputs: Mapping[str, Any], repeat: int) -> Outcome:
         return await judge(prompt_id).ask(inputs, repeat)
 
+    record = read_record(suite.judges_file)
     workshop = Workshop(
         functions=project.evaluators,
         ask=ask,
         digest_of=lambda prompt_id: digest(judge(prompt_id).parts),
         suite=suite.name,
         folder=suite.folder,
+        calibrated=partial(record.calibrated, rules=suite.settings.judges),
     )
     return tuple(one.build(workshop) for one in suite.settings.evaluators)

@@ -4,6 +4,7 @@ evals/draft-reply/
     suite.toml       this, as `Suite`
     cases.jsonl      the data set
     baseline.json    what the last accepted version did, case by case; committed
+    judges.json      which judges were compared with people's labels; committed
     tape.jsonl       recorded answers for machines without a model; optional, committed
 """
 
@@ -23,6 +24,15 @@ from roadworthy.settings.rules import Function, Name, PathText, RuleError, Secon
 
 FOLDER = "evals"
 FILE = "suite.toml"
+
+
+class JudgesSettings(Section):
+    """`[judges]`: when a judge may decide whether a case passed; until then it only informs."""
+
+    min_labels: Annotated[int, Field(ge=2, le=1_000_000)] = 50
+    """Outputs that people have labelled, at least; 2 or more."""
+    min_kappa: Score = 0.6
+    """How far it agrees with them beyond chance, at least (Cohen's kappa); 0 to 1."""
 
 
 class SuiteSettings(Section):
@@ -57,6 +67,8 @@ class SuiteSettings(Section):
     """How long one evaluator may take for one case."""
     budget_usd: Money | None = None
     """US dollars that one experiment may cost. Left out, what the environment's budgets leave."""
+    judges: JudgesSettings = JudgesSettings()
+    """When a judge may decide."""
     evaluators: Annotated[list[EvaluatorSettings], Field(min_length=1)]
     """Who judges."""
 
@@ -89,6 +101,11 @@ class Suite:
     def baseline_file(self) -> Path:
         """What the last accepted version did."""
         return self.folder / "baseline.json"
+
+    @property
+    def judges_file(self) -> Path:
+        """What people's labels said of its judges."""
+        return self.folder / "judges.json"
 
     @property
     def tape_file(self) -> Path:

@@ -56,6 +56,8 @@ class Verdict:
     """Cases that passed sometimes."""
     difference: Difference | None = None
     """From the baseline."""
+    notes: tuple[str, ...] = ()
+    """What else is to be known, such as how far its judges can be trusted; they decide nothing."""
 
     def as_json(self) -> dict[str, Json]:
         """For records and reports."""
