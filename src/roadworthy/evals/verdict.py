@@ -66,6 +66,7 @@ class Verdict:
             {"name": one.name, "kind": one.kind.value, "told": one.told} for one in self.grounds
         ]
         told["kind"] = self.kind.value
+        told["notes"] = list(self.notes)
         told["difference"] = self.difference.as_json() if self.difference else None
         return told
 

@@ -29,6 +29,7 @@ def _suite(report: Report) -> list[str]:
     lines += [
         f"- {_SIGNS[one.kind.value]} **{_said(one.name)}**: {_said(one.told)}" for one in verdict.grounds
     ]
+    lines += [f"- {_said(note)}" for note in verdict.notes]
     lines += ["", "| variant | passed | 90% interval | cost | a case | p50 | p95 |"]
     lines += ["|---|---:|---:|---:|---:|---:|---:|", *(_row(one) for one in report.ran), ""]
     if report.difference is not None:
