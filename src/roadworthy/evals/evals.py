@@ -7,6 +7,7 @@ evidence   what says that a combination is good enough to serve
 bench      where its judges are compared with people
 """
 
+import asyncio
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -258,7 +259,7 @@ class Evals:
             repeats=made.suite.settings.repeats,
             environment=self._project.settings.environment,
             prompt_hash=made.parts.get("prompt", ""),
-            commit=commit_of(self._project.settings.root),
+            commit=await asyncio.to_thread(commit_of, self._project.settings.root),
             started_at=now_ms,
         )
 

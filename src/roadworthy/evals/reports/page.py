@@ -18,7 +18,15 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from roadworthy.evals.case import Case
 from roadworthy.evals.experiment import Result, VerdictKind, by_case, pass_shares
 from roadworthy.evals.reports import charts
-from roadworthy.evals.reports.facts import by_evaluator, by_tag, failures, latencies, reason, spent
+from roadworthy.evals.reports.facts import (
+    Tagged,
+    by_evaluator,
+    by_tag,
+    failures,
+    latencies,
+    reason,
+    spent,
+)
 from roadworthy.evals.reports.report import Ran, Report
 from roadworthy.prompts.difference import Row, side_by_side
 from roadworthy.records import iso
@@ -101,6 +109,12 @@ def _timed(ran: Ran) -> list[tuple[float, bool]]:
     ]
 
 
+def _tags(report: Report) -> list[tuple[Tagged, list[float | None]]]:
+    """A row for each tag: as the last experiment has it, and its share in each experiment."""
+    its = [{one.tag: one for one in by_tag(ran.results, report.tags)} for ran in report.ran]
+    return [(last, [ran[tag].share if tag in ran else None for ran in its]) for tag, last in its[-1].items()]
+
+
 def _table(report: Report) -> Iterator[tuple[str, list[Mapping[str, Any]]]]:
     """A row for each case: in each experiment, how many of its answers passed, at what cost, how long."""
     its = [by_case(one.results) for one in report.ran]
@@ -165,7 +179,7 @@ _FILTERS: dict[str, Any] = {
 _NAMES: dict[str, Any] = {
     "charts": charts,
     "by_evaluator": by_evaluator,
-    "by_tag": by_tag,
+    "tags": _tags,
     "failures": failures,
     "reason": reason,
     "spent": spent,

@@ -6,6 +6,7 @@ Everything that people wrote or models said is scrubbed here, once, before any f
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from roadworthy.evals.baseline import Baseline
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Scrub = Callable[[str], str]
+_MOST_KNOWN = 10_000
+"""Texts that were looked at, and need not be again: most of them come many times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +86,39 @@ def _ran(one: "Evaluated") -> Ran:
 
 
 def scrubbed(value: T, scrub: Scrub) -> T:
-    """The same value with every text in it scrubbed, keys included."""
-    return cast("T", _scrubbed(value, scrub))
+    """The same value with every text in it scrubbed, keys included; what has no secret in it stays itself."""
+    return cast("T", _scrubbed(value, lru_cache(_MOST_KNOWN)(scrub)))
 
 
 def _scrubbed(value: Any, scrub: Scrub) -> Any:
-    if isinstance(value, str) and not isinstance(value, Enum):
-        return scrub(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        its = {one.name: getattr(value, one.name) for one in fields(value)}
-        return replace(value, **{name: _scrubbed(said, scrub) for name, said in its.items()})
+    if isinstance(value, str):
+        return value if isinstance(value, Enum) else scrub(value)
     if isinstance(value, Mapping):
-        pairs = cast("Mapping[Any, Any]", value).items()
-        return {_scrubbed(name, scrub): _scrubbed(said, scrub) for name, said in pairs}
+        named = cast("Mapping[Any, Any]", value)
+        pairs = named.items()
+        found = [(_scrubbed(name, scrub), _scrubbed(said, scrub)) for name, said in pairs]
+        same = all(new is name and it is said for (new, it), (name, said) in zip(found, pairs, strict=True))
+        return named if same else dict(found)
     if isinstance(value, (list, tuple)):
-        its = [_scrubbed(one, scrub) for one in cast("Sequence[Any]", value)]
-        return tuple(its) if isinstance(value, tuple) else its
+        items = cast("Sequence[Any]", value)
+        its = [_scrubbed(one, scrub) for one in items]
+        same = all(new is one for new, one in zip(its, items, strict=True))
+        return items if same else tuple(its) if isinstance(value, tuple) else its
+    if (names := _names(cast("type[Any]", type(value)))) is not None:
+        changed = {
+            name: said for name in names if (said := _changed(getattr(value, name), scrub)) is not None
+        }
+        return replace(value, **changed) if changed else value
     return value
+
+
+def _changed(value: Any, scrub: Scrub) -> Any:
+    """A value without its secrets; None where it has none."""
+    said = _scrubbed(value, scrub)
+    return None if said is value else said
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...] | None:
+    """The fields of a dataclass; None for other types."""
+    return tuple(one.name for one in fields(kind)) if is_dataclass(kind) else None
