@@ -12,6 +12,7 @@ name. Synchronous ones run in a thread.
 import asyncio
 import hashlib
 import inspect
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import CodeType
@@ -67,12 +68,19 @@ def function_of(function: Callable[..., Any], *, answers: int, inputs: frozenset
 
 
 def code_version(function: Callable[..., Any]) -> str:
-    """A digest of the function's own code, with the functions inside it; what it calls may change unseen."""
+    """A digest of the function's own code, with the functions inside it; what it calls may change unseen.
+
+    It is of the source, which is the same under every version of Python; of what was compiled where there is
+    no source.
+    """
     inner = inspect.unwrap(function)
     code = getattr(inner, "__code__", None)
     if code is None:
         return repr(type(function))
-    parts = repr((_parts(code), getattr(inner, "__defaults__", None)))
+    try:
+        parts = textwrap.dedent(inspect.getsource(inner)).strip()
+    except (OSError, TypeError, SyntaxError):
+        parts = repr((_parts(code), getattr(inner, "__defaults__", None)))
     return hashlib.sha256(parts.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

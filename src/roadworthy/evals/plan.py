@@ -91,7 +91,7 @@ def _asking(project: Project, suite: Suite, variant: Variant, tape: Tape, task: 
         )
         settings = settings.model_copy(update={"routes": routes})
     models = project.models.by_routes({name: route.models for name, route in routes.items()})
-    return Asking(project.pipeline(settings, models), models, settings, tape, task)
+    return Asking(project.pipeline(settings, models), models, settings, project.database, tape, task)
 
 
 def _prompt(project: Project, version: Version, route: str, asking: Asking) -> PromptTarget:

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from roadworthy.calls import Answer, Call, CallPutOff, Output, Pipeline, Rules
+import sqlalchemy as sa
+
+from roadworthy.calls import Answer, AttemptStatus, Call, CallPutOff, Output, Pipeline, Rules
+from roadworthy.db import Database
+from roadworthy.db.tables.calls import call_attempts, calls
 from roadworthy.errors import (
     BudgetSpent,
     ErrorKind,
@@ -30,6 +34,11 @@ NEEDS_PERSON = "needs_person"
 """The failure of a call that a person would have been asked for."""
 
 
+_OF_ANSWERS = frozenset({ErrorKind.REFUSED, ErrorKind.CONTEXT_WINDOW})
+"""Failures that say something of a request and its answer, not of a moment."""
+_ANSWERED = frozenset({AttemptStatus.SUCCEEDED, AttemptStatus.INVALID})
+
+
 @dataclass(frozen=True, slots=True)
 class Asking:
     """What all prompts of one experiment are asked with."""
@@ -37,6 +46,7 @@ class Asking:
     pipeline: Pipeline
     models: Models
     settings: Settings
+    database: Database
     tape: Tape
     task: str
     """What its calls are for: an experiment's id, by which they are on record and have their budget."""
@@ -146,7 +156,22 @@ class PromptTarget:
             return Outcome(error=NEEDS_PERSON, message=waiting.put_off.error.message, rung="review"), False
         except RoadworthyError as error:
             return Outcome(error=_kind(error), message=error.message), _lasts(error)
-        return self._told(answer), not answer.degraded
+        return self._told(answer), not answer.degraded or await self._says_something(answer.call_id)
+
+    async def _says_something(self, call_id: str) -> bool:
+        """Whether a fallback answered because of what models said, and not because one could not be asked."""
+
+        def look(tx: sa.Connection) -> bool:
+            skipped = tx.execute(sa.select(calls.c.skipped).where(calls.c.id == call_id)).scalar()
+            columns = (call_attempts.c.status, call_attempts.c.error_kind)
+            tried = tx.execute(sa.select(*columns).where(call_attempts.c.call_id == call_id)).all()
+            return not skipped and all(
+                one.status in (AttemptStatus.SUCCEEDED, AttemptStatus.INVALID)
+                or one.error_kind in _OF_ANSWERS
+                for one in tried
+            )
+
+        return await self._asking.database.read(look)
 
     def _told(self, answer: Answer[Any]) -> Outcome:
         return Outcome(
@@ -176,5 +201,5 @@ def _kind(error: RoadworthyError) -> str:
 def _lasts(error: RoadworthyError) -> bool:
     """Whether a failure says something of the model's answer, not of a moment."""
     return isinstance(error, InvalidAnswer) or (
-        isinstance(error, ProviderError) and error.kind in (ErrorKind.REFUSED, ErrorKind.CONTEXT_WINDOW)
+        isinstance(error, ProviderError) and error.kind in _OF_ANSWERS
     )
