@@ -48,6 +48,13 @@ class Catalogue:
         chosen = self.settings.prompts.get(prompt_id)
         return self.prompts.get(prompt_id).version(chosen.version if chosen else None)
 
+    def serves(self, version: Version) -> bool:
+        """Whether a version serves here, everybody or a share of them."""
+        release = self._released.get(prompt_subject(version.prompt_id))
+        if release is None:
+            return version.label == self.version(version.prompt_id).label
+        return any(arm.content_hash == version.content_hash for arm in release.arms)
+
     def version_of(self, prompt_id: str, label: str, content_hash: str) -> Version:
         """The version of that text, under that label; from the database where no file has the text.
 

@@ -23,7 +23,7 @@ class VersionOut(Shown):
     prompt: str
     label: str
     serves: bool
-    """Whether it is the one that is asked here."""
+    """Whether it is asked here, by everybody or by a share of those who ask."""
     route: str | None
     inputs: list[str]
     content_hash: str
@@ -51,7 +51,7 @@ def router(app: "App") -> APIRouter:
         return {
             "prompt": version.prompt_id,
             "label": version.label,
-            "serves": version.label == app.version(version.prompt_id).label,
+            "serves": app.serves(version),
             "route": app.settings.route_for(version.prompt_id) or version.settings.route,
             "inputs": sorted(version.inputs),
             "content_hash": version.content_hash,
@@ -61,6 +61,7 @@ def router(app: "App") -> APIRouter:
     @made.get("/v1/prompts", summary="List prompts and their versions", **route(Permission.PROMPTS_READ))
     async def find(caller: PromptReader) -> PromptList:
         del caller
+        await app.releases.fresh()
         return PromptList(prompts=[VersionOut(**fields(one)) for one in app.prompts.all_versions()])
 
     @made.get(
@@ -74,6 +75,7 @@ def router(app: "App") -> APIRouter:
         label: Annotated[str, Path(max_length=200)],
     ) -> VersionDetail:
         del caller
+        await app.releases.fresh()
         for version in app.prompts.versions(prompt) if prompt in app.prompts else ():
             if version.label == label:
                 return VersionDetail(**fields(version), text=version.text)

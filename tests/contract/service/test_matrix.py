@@ -15,12 +15,17 @@ OWN, FOREIGN = "acme", "other"
 EVERYWHERE = {
     "/metrics",
     "/v1/budgets",
+    "/v1/flags/{name}",
     "/v1/people",
     "/v1/people/{person_id}/disable",
     "/v1/people/{person_id}/enable",
     "/v1/people/{person_id}/grants",
     "/v1/people/{person_id}/grants/take",
     "/v1/people/{person_id}/link",
+    "/v1/prompts/{prompt}/outcomes",
+    "/v1/prompts/{prompt}/promote",
+    "/v1/prompts/{prompt}/rollback",
+    "/v1/prompts/{prompt}/split",
     "/v1/reviews/stats",
 }
 """What is not of one tenant: a role for one does not reach it."""
@@ -32,6 +37,10 @@ BODIES = {
     "/v1/people": {"name": "Bo"},
     "/v1/people/{person_id}/grants": {"role": "viewer"},
     "/v1/people/{person_id}/grants/take": {"role": "viewer"},
+    "/v1/flags/{name}": {"shares": {"on": 10, "off": 90}},
+    "/v1/prompts/{prompt}/promote": {"label": "v1"},
+    "/v1/prompts/{prompt}/rollback": {},
+    "/v1/prompts/{prompt}/split": {"shares": {"v1": 50, "v2": 50}},
     "/v1/reviews/{review_id}/decide": {"verdict": "approve"},
     "/v1/reviews/{review_id}/answer": {"value": "5 euros"},
     "/v1/reviews/{review_id}/decline": {"note": "Nobody knows."},
@@ -74,7 +83,7 @@ async def ask(client, desk, method, pattern, run_id, *, tenant=None):
         body = {**body, "subject": run_id}
     if pattern == "/v1/workflows/{name}/runs" and tenant is not None:
         body = {**body, "tenant": tenant}
-    async with client.stream(method, path, json=body if method == "POST" else None) as answer:
+    async with client.stream(method, path, json=body if method in ("POST", "PUT") else None) as answer:
         if answer.headers["content-type"].startswith("text/event-stream"):
             return answer.status_code, ""
         await answer.aread()
@@ -102,7 +111,7 @@ async def test_every_operation_does_what_the_table_says(serve, role, own):
             expected = status == 404
         elif starts and not own:
             expected = status == 403
-        elif "{key_id}" in pattern or "{label}" in pattern:
+        elif "{key_id}" in pattern or "{prompt}" in pattern:
             expected = status == 404
         else:
             expected = status < 400 or (status, code) == (409, "state_conflict")
@@ -128,5 +137,5 @@ async def test_an_owner_of_everything_may_do_everything(serve):
     client = await desk.person(Grant(Role.OWNER))
     for method, pattern, _ in await operations(desk):
         status, _ = await ask(client, desk, method, pattern, await desk.run())
-        unknown = any(one in pattern for one in ("{key_id}", "{person_id}", "{label}"))
+        unknown = any(one in pattern for one in ("{key_id}", "{person_id}", "{prompt}"))
         assert status == 404 if unknown else status < 400 or status == 409, (pattern, status)

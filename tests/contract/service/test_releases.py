@@ -1,0 +1,96 @@
+"""Promotions and flags over HTTP: who may, what is refused, and what others are told."""
+
+import pytest
+
+from roadworthy.access import Grant, Role
+
+PROMPT = "# user\n{label}\n"
+
+
+@pytest.fixture
+def prompts(tmp_path):
+    """Two versions of a prompt in the project's folder."""
+    folder = tmp_path / "prompts" / "reply"
+    folder.mkdir(parents=True)
+    for label in ("v1", "v2"):
+        (folder / f"{label}.md").write_text(PROMPT.format(label=label))
+
+
+@pytest.fixture
+async def desk(prompts, serve):
+    """A service over a project with a prompt."""
+    return await serve(work=False)
+
+
+async def test_an_approver_promotes_splits_and_rolls_back(desk):
+    """Each change is answered with what serves then; the list and the history tell it."""
+    client = await desk.person(Grant(Role.APPROVER))
+    promoted = (
+        await client.post("/v1/prompts/reply/promote", json={"label": "v1", "reason": "calmer"})
+    ).json()
+    assert (promoted["kind"], promoted["arms"][0]["name"], promoted["before"][0]["name"]) == (
+        "promote",
+        "v1",
+        "v2",
+    )
+    listed = (await client.get("/v1/prompts")).json()["prompts"]
+    assert {one["label"]: one["serves"] for one in listed} == {"v1": True, "v2": False}
+    body = {"shares": {"v1": 90, "v2": "10"}, "expect": promoted["revision"]}
+    split = (await client.post("/v1/prompts/reply/split", json=body)).json()
+    assert [arm["percent"] for arm in split["arms"]] == [90.0, 10.0]
+    assert (await client.get("/v1/prompts/reply/outcomes")).json()["arms"][0]["name"] == "v1"
+    back = (await client.post("/v1/prompts/reply/rollback", json={})).json()
+    assert [arm["name"] for arm in back["arms"]] == ["v1"]
+    shown = (await client.get("/v1/prompts/reply/releases", params={"limit": 2})).json()
+    assert [one["kind"] for one in shown["changes"]] == ["rollback", "split"]
+    older = (await client.get("/v1/prompts/reply/releases", params={"before": shown["next"]})).json()
+    assert [one["reason"] for one in older["changes"]] == ["calmer"]
+    assert older["changes"][0]["by"].startswith("person_")
+
+
+async def test_a_change_of_what_was_not_looked_at_is_a_conflict(desk):
+    """The second of two who looked at the same is told."""
+    client = await desk.person(Grant(Role.APPROVER))
+    body = {"label": "v1", "expect": 0}
+    assert (await client.post("/v1/prompts/reply/promote", json=body)).status_code == 200
+    again = await client.post("/v1/prompts/reply/promote", json={**body, "label": "v2"})
+    assert (again.status_code, again.json()["code"]) == (409, "state_conflict")
+
+
+async def test_production_takes_an_evaluation_or_an_owner(prompts, serve):
+    """An approver is refused with what to do, and may not override; an owner may, with a reason."""
+    desk = await serve(work=False, releases__require_eval=True)
+    approver, owner = await desk.person(Grant(Role.APPROVER)), await desk.person(Grant(Role.OWNER))
+    refused = await approver.post("/v1/prompts/reply/promote", json={"label": "v1"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "not_evaluated")
+    body = {"label": "v1", "override": True, "reason": "outage"}
+    assert (await approver.post("/v1/prompts/reply/promote", json=body)).status_code == 403
+    assert (await owner.post("/v1/prompts/reply/promote", json={**body, "reason": ""})).status_code == 422
+    assert (await owner.post("/v1/prompts/reply/promote", json=body)).json()["kind"] == "override"
+
+
+async def test_a_role_for_one_tenant_promotes_nothing(desk):
+    """What serves everybody takes a role for everything."""
+    client = await desk.person(Grant(Role.OWNER, tenant="acme"))
+    assert (await client.post("/v1/prompts/reply/promote", json={"label": "v1"})).status_code == 403
+
+
+async def test_flags_are_set_read_and_taken_back(desk):
+    """By shares; what is no share, or no name, is 422."""
+    client = await desk.person(Grant(Role.OPERATOR))
+    said = await client.put("/v1/flags/new-rules", json={"shares": {"on": 12.5, "off": 87.5}})
+    assert [arm["percent"] for arm in said.json()["arms"]] == [12.5, 87.5]
+    assert [one["name"] for one in (await client.get("/v1/flags")).json()["flags"]] == ["new-rules"]
+    assert (await client.delete("/v1/flags/new-rules")).json()["kind"] == "clear"
+    assert (await client.delete("/v1/flags/new-rules")).status_code == 404
+    for shares in ({"on": 50}, {}, {"on": "NaN"}, {"on": -1, "off": 101}, {"on": 1e300}):
+        assert (await client.put("/v1/flags/new-rules", json={"shares": shares})).status_code == 422
+    assert (await client.put("/v1/flags/New", json={"shares": {"on": 100}})).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["releases", "outcomes"])
+async def test_an_unknown_prompt_is_not_found(desk, path):
+    """As everywhere."""
+    client = await desk.person(Grant(Role.OWNER))
+    assert (await client.get(f"/v1/prompts/nothing/{path}")).status_code == 404
+    assert (await client.post("/v1/prompts/nothing/rollback", json={})).status_code == 404
