@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from roadworthy.cli.command import JsonOption, Place, command
+from roadworthy.cli.command import JsonOption, Place, command, leave
 
 if TYPE_CHECKING:
     from roadworthy.evals import Evals
@@ -116,7 +116,7 @@ async def evaluate(
             eval_text.say_nothing(place, changed=changed)
         if reporting is not None:
             reporting.write([evals.report(its) for its in done], evals.root)
-    return int(gate and any(_fails(its) for its in done))
+    return _ended(done, gate=gate)
 
 
 async def _run(
@@ -144,6 +144,14 @@ def _chosen(
         return names or list(evals.suites), {}
     why = evals.changed(names)
     return list(why), why
+
+
+def _ended(done: "list[list[Evaluated]]", *, gate: bool) -> int:
+    """The exit code. A thread that does not end would keep the process: then it is left."""
+    code = int(gate and any(_fails(its) for its in done))
+    if any(one.late for its in done for one in its):
+        leave(code)
+    return code
 
 
 def _fails(evaluated: "list[Evaluated]") -> bool:

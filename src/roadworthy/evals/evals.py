@@ -51,6 +51,8 @@ class Evaluated:
     tape: Tape
     stopped: str = ""
     """Why it did not come to its end."""
+    late: bool = False
+    """Whether something took too long, and may still be at it in a thread."""
 
 
 class Evals:
@@ -133,7 +135,7 @@ class Evals:
             summary={**verdict.as_json(), JUDGES: cast("Json", versions_of(made.evaluators))},
         )
         await self._project.database.write(lambda tx: store.change(tx, experiment))
-        return Evaluated(made, experiment, ran.results, verdict, before, tapes, ran.stopped)
+        return Evaluated(made, experiment, ran.results, verdict, before, tapes, ran.stopped, ran.late)
 
     async def recorded(self, name: str, experiment_id: str) -> Evaluated:
         """An experiment that is on record, judged by today's thresholds. Raises `NotFound`."""

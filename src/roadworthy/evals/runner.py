@@ -43,6 +43,8 @@ class Ran:
     """In the order of the data set, repeats in order."""
     stopped: str = ""
     """Why it did not come to its end; empty when it did."""
+    late: bool = False
+    """Whether something took too long; a function in a thread may still be at it."""
 
 
 class Runner:
@@ -68,6 +70,7 @@ class Runner:
         self._unstored: list[Result] = []
         self._hashes: dict[str, str] = {}
         self._stopped = ""
+        self._late = False
 
     async def run(self, cases: Sequence[Case], repeats: int, known: Iterable[Result] = ()) -> Ran:
         """Run what has no result yet; `known` are results of an experiment that goes on."""
@@ -85,7 +88,7 @@ class Runner:
         finally:
             await self._flush()
         found = (self._found.get((case.id, repeat)) for case, repeat in every)
-        return Ran(tuple(one for one in found if one is not None), self._stopped)
+        return Ran(tuple(one for one in found if one is not None), self._stopped, self._late)
 
     async def _some(self, asked: Sequence[Asked]) -> None:
         known = await self._target.recall(asked)
@@ -128,6 +131,7 @@ class Runner:
             async with asyncio.timeout(seconds):
                 return await self._target.answer(case, repeat)
         except TimeoutError:
+            self._late = True
             return Outcome(
                 error="timeout", message=f"No answer within {seconds:g} s.", latency_seconds=seconds
             )
@@ -147,6 +151,7 @@ class Runner:
             except BudgetSpent:
                 raise
             except TimeoutError:
+                self._late = True
                 scores.append(_unable(evaluator, f"it took longer than {seconds:g} s"))
             except Exception as error:  # noqa: BLE001 - an evaluator that stumbles has not judged, which is told
                 scores.append(_unable(evaluator, f"{type(error).__name__}: {error}"))

@@ -115,3 +115,16 @@ def test_wrong_words_are_told(shop):
     assert "--resume goes with" in roadworthy(shop, "eval", "--resume", "exp_1", code=2).stderr
     (shop / "evals" / "sort-message" / "cases.jsonl").write_text("")
     assert "has no cases" in roadworthy(shop, "eval", code=1).stderr
+
+
+def test_a_function_that_never_ends_does_not_keep_the_command(shop):
+    """An evaluator in an endless loop is told to have taken too long, and the process ends."""
+    with (shop / "workflows.py").open("a") as file:
+        file.write("\n\n@app.evaluator\ndef endless(output):\n    while True:\n        pass\n")
+    suite = shop / "evals" / "sort-message" / "suite.toml"
+    text = 'evaluator_seconds = 0.5\n[[evaluators]]\nkind = "python"\nfunction = "endless"\n'
+    suite.write_text(text)
+    cases = suite.with_name("cases.jsonl")
+    cases.write_text(cases.read_text().splitlines()[0] + "\n")
+    done = roadworthy(shop, "eval", "--gate", code=1)
+    assert "it took longer than 0.5 s" in done.stdout
