@@ -66,3 +66,26 @@ def test_a_reviewer_sees_prompts_without_what_they_cost(browse):
     assert page.request.get("/prompts/nothing").status == 404
     assert page.request.get("/prompts/draft-reply?v=v9").status == 404
     assert page.request.get("/prompts/draft-reply?from=v1&to=v9").status == 404
+
+
+def test_a_version_is_promoted_and_rolled_back(browse):
+    """The dialog names both versions; the page says what serves then, by whom, and why."""
+    page = browse("/prompts/draft-reply", "Olga Owner", Role.OWNER)
+    panel = page.locator("section", has=page.get_by_role("heading", name="What serves"))
+    panel.get_by_label("Version").select_option("v1")
+    panel.get_by_label("Reason").fill("v2 <rambles>")
+    panel.get_by_role("button", name="Promote").click()
+    page.get_by_role("dialog").get_by_role("button", name="Promote").click()
+    expect(page.get_by_role("status").first).to_contain_text("v1 serves")
+    expect(panel).to_contain_text("v2 <rambles>")
+    panel.get_by_role("button", name="Roll back").click()
+    page.get_by_role("dialog").get_by_role("button", name="Roll back").click()
+    expect(page.get_by_role("status").first).to_contain_text("v2 serves")
+    expect(panel.locator("tbody tr").first).to_contain_text("rollback")
+
+
+def test_whoever_may_not_promote_sees_no_form(browse):
+    """The history is there for everybody who sees prompts."""
+    page = browse("/prompts/draft-reply", "Vera Viewer", Role.VIEWER)
+    expect(page.get_by_role("heading", name="What serves")).to_be_visible()
+    expect(page.get_by_role("button", name="Promote")).to_have_count(0)

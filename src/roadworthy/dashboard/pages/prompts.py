@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
@@ -14,15 +15,21 @@ from roadworthy.dashboard.queries.costs import DAY_MS, Asked, Ledger, day_of
 from roadworthy.dashboard.queries.prompts import Registered, Use, registered
 from roadworthy.dashboard.rendering import Renderer
 from roadworthy.dashboard.visit import Visit, nothing_here, visits
-from roadworthy.errors import PromptError
+from roadworthy.errors import InvalidInput, PromptError, RoadworthyError
 from roadworthy.monitoring import Dimension, Latency
 from roadworthy.prompts import InputSpec, Version
 from roadworthy.prompts import parse as parse_prompt
 from roadworthy.prompts.difference import side_by_side
+from roadworthy.releases import prompt_subject
+from roadworthy.service.exchange import exchange_of
+from roadworthy.service.problem import status_of
 
 _DAYS = 7
+_CHANGES = 10
+_SERVER_FAULT = 500
 _PLACE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_]\w*")
+PromptId = Annotated[str, Path(max_length=200)]
 Label = Annotated[str | None, Query(max_length=200)]
 
 
@@ -35,10 +42,16 @@ class Shown:
     """None when its text cannot be understood any more."""
     text: str
     content_hash: str
-    serves: bool
+    share: float | None
+    """Of those who ask; None when it does not serve."""
     registered: Registered | None
     has_file: bool
     use: Use
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is asked here."""
+        return self.share is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +68,11 @@ def router(renderer: Renderer, ledger: Ledger) -> APIRouter:
     app = renderer.app
     made = APIRouter(include_in_schema=False, route_class=renderer.route_class)
     reads = visits(app, Permission.PROMPTS_READ)
+    _add_prompt(made, renderer, ledger)
 
     @made.get("/prompts")
     async def listed(visit: Annotated[Visit, Depends(reads)]) -> Response:
+        await app.releases.fresh()
         uses = await _uses(visit, ledger)
         rows = [
             {
@@ -77,19 +92,29 @@ def router(renderer: Renderer, ledger: Ledger) -> APIRouter:
             **_about(visit),
         )
 
-    @made.get("/prompts/{prompt_id}")
-    async def one(
-        visit: Annotated[Visit, Depends(reads)],
-        prompt_id: Annotated[str, Path(max_length=200)],
-        v: Label = None,
-        old: Annotated[str | None, Query(alias="from", max_length=200)] = None,
-        new: Annotated[str | None, Query(alias="to", max_length=200)] = None,
+    return made
+
+
+def _add_prompt(made: APIRouter, renderer: Renderer, ledger: Ledger) -> None:
+    app = renderer.app
+
+    async def page(
+        visit: Visit,
+        prompt_id: str,
+        v: str | None = None,
+        old: str | None = None,
+        new: str | None = None,
+        *,
+        fault: str = "",
+        status: int = 200,
     ) -> Response:
         if prompt_id not in app.prompts:
             raise nothing_here()
+        release, default = await app.promotions.serving(prompt_id)
         on_record = await visit.read(lambda tx: registered(tx, prompt_id))
         versions = _versions(app, prompt_id, on_record, await _uses(visit, ledger, prompt_id))
-        chosen = _of(versions, v) if v else next(one for one in versions if one.serves)
+        serving = next((one for one in versions if one.serves), versions[0])
+        chosen = _of(versions, v) if v else serving
         difference = None
         if old and new:
             texts = _of(versions, old).text, _of(versions, new).text
@@ -97,6 +122,12 @@ def router(renderer: Renderer, ledger: Ledger) -> APIRouter:
         return await renderer.page(
             visit,
             "prompt.html",
+            status=status,
+            fault=fault,
+            release=release,
+            serving=[(arm.name, arm.share) for arm in release.arms] if release else [(default.label, 1.0)],
+            changes=await app.releases.history(prompt_subject(prompt_id), limit=_CHANGES),
+            promotes=visit.principal.may(Permission.PROMPTS_PROMOTE),
             prompt_id=prompt_id,
             versions=versions,
             shown=chosen,
@@ -112,7 +143,39 @@ def router(renderer: Renderer, ledger: Ledger) -> APIRouter:
             **_about(visit),
         )
 
-    return made
+    @made.get("/prompts/{prompt_id}")
+    async def one(
+        visit: Annotated[Visit, Depends(visits(app, Permission.PROMPTS_READ))],
+        prompt_id: PromptId,
+        v: Label = None,
+        old: Annotated[str | None, Query(alias="from", max_length=200)] = None,
+        new: Annotated[str | None, Query(alias="to", max_length=200)] = None,
+    ) -> Response:
+        return await page(visit, prompt_id, v, old, new)
+
+    @made.post("/prompts/{prompt_id}/serves")
+    async def change(
+        visit: Annotated[Visit, Depends(visits(app, Permission.PROMPTS_PROMOTE, everywhere=True))],
+        prompt_id: PromptId,
+    ) -> Response:
+        reason, looked_at = visit.field("reason"), visit.field("expect")
+        if not looked_at.isascii() or not looked_at.isdecimal() or len(looked_at) > len(str(2**53)):
+            raise InvalidInput("This form is not complete.", hint="Load the page again, and repeat it.")
+        expect = int(looked_at)
+        try:
+            if visit.field("action") == "rollback":
+                done = await app.promotions.rollback(prompt_id, expect=expect, reason=reason)
+            else:
+                label = visit.field("label")
+                done = await app.promotions.promote(prompt_id, label, expect=expect, reason=reason)
+        except RoadworthyError as error:
+            if status_of(error) >= _SERVER_FAULT:
+                raise
+            exchange_of(visit.request.scope).code = error.code
+            fault = f"{error.message} {error.hint}".strip()
+            return await page(visit, prompt_id, fault=fault, status=status_of(error))
+        said = f"{done.arms[0].name} serves in {done.environment}."
+        return visit.go(f"/prompts/{quote(prompt_id, safe='')}", said)
 
 
 def _about(visit: Visit) -> dict[str, Any]:
@@ -143,7 +206,9 @@ def _versions(
     app: App, prompt_id: str, on_record: Sequence[Registered], uses: Mapping[str, Use]
 ) -> list[Shown]:
     """Those with a file and those that were registered once, the newest label first."""
-    serving = app.version(prompt_id).label
+    release, serving = app.releases.current(prompt_subject(prompt_id)), app.version(prompt_id)
+    shares = {arm.key: arm.share for arm in release.arms} if release is not None else {}
+    shares = shares or {(serving.label, serving.content_hash): 1.0}
     files = {one.label: one for one in app.prompts.versions(prompt_id)}
     known = {one.label: one for one in on_record}
     labels = [*(label for label in known if label not in files), *files]
@@ -157,7 +222,9 @@ def _versions(
                 version=file or _parsed(prompt_id, label, text),
                 text=text,
                 content_hash=file.content_hash if file else record.content_hash if record else "",
-                serves=label == serving,
+                share=shares.get(
+                    (label, file.content_hash if file else record.content_hash if record else "")
+                ),
                 registered=record,
                 has_file=file is not None,
                 use=uses.get(f"{prompt_id}@{label}", Use()),
