@@ -7,6 +7,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from roadworthy.calls import Answer, Output, Rules
+from roadworthy.calls.calibrated import Calibrations
 from roadworthy.errors import ConfigurationError, Fault, NotFound, SettingsError, did_you_mean
 from roadworthy.prompts import Prompts, Version, parse
 from roadworthy.prompts import store as prompt_store
@@ -129,6 +130,13 @@ class Catalogue:
                 self.prompts.get(prompt_id).version(chosen.version)
             except NotFound as error:
                 faults.append(Fault(f"[prompts.{prompt_id}]: {error}", key=f"prompts.{prompt_id}"))
+        calibrations = Calibrations(self.settings)
+        for prompt_id in self.settings.prompts:
+            try:
+                calibrations.file(prompt_id)
+            except ConfigurationError as error:
+                key = f"prompts.{prompt_id}.confidence"
+                faults.append(Fault(f"{key}: {error}", key=key))
         if faults:
             raise SettingsError(faults)
 

@@ -84,6 +84,8 @@ class Action(StrEnum):
     """Cases of a data set were made from what is on record, content and all."""
     JUDGES_CALIBRATED = "judges.calibrated"
     """Judges of a suite were compared with people's labels, by which they decide from then on, or do not."""
+    CONFIDENCE_FITTED = "confidence.fitted"
+    """It was learnt from reviewed answers what the scores of a prompt's answers are worth."""
     RECORDS_DELETED = "records.deleted"
     """Retention deletes what began before the times in the detail."""
     RECORDS_ERASED = "records.erased"

@@ -63,7 +63,7 @@ class Said(Generic[T]):
 
     @property
     def confidence(self) -> float | None:
-        """The least of the signals: an answer is as sure as what is least sure about it."""
+        """The least of the signals, not calibrated: an answer is as sure as what is least sure about it."""
         return min(self.signals.values()) if self.signals else None
 
 

@@ -23,6 +23,7 @@ from typing import Any, TypeVar
 from roadworthy.calls.admit import Admissions
 from roadworthy.calls.answer import Answer
 from roadworthy.calls.ask import Asker, Said
+from roadworthy.calls.calibrated import Calibrations
 from roadworthy.calls.call import Call, Progress
 from roadworthy.calls.lane import PROVIDER_BATCH, Lane, Taken
 from roadworthy.calls.plan import LoadRouter, Plan, Planner
@@ -71,7 +72,8 @@ class Pipeline:
             database=database, telemetry=telemetry, clock=clock, admissions=self.admissions
         )
         self._planner = Planner(settings=settings, models=models, load_router=load_router)
-        self._reuse = Reuse(cache=cache, clock=clock)
+        self._calibrations = Calibrations(settings)
+        self._reuse = Reuse(cache=cache, clock=clock, calibrated=self._calibrations.digest)
         self._rungs = Rungs(cache=cache, clock=clock)
         asker = Asker(
             telemetry=telemetry,
@@ -130,6 +132,7 @@ class Pipeline:
         answered: "Callable[[Call[T], tuple[Message, ...], Progress], Awaitable[Given[T] | PutOff]]",
     ) -> Answer[T]:
         messages = _messages(call)
+        self._calibrations.file(call.version.prompt_id)  # told before anything is sent
         await self._record.sweep()
         with self._span(call, progress) as span:
             try:
@@ -220,7 +223,8 @@ class Pipeline:
             said.value,
             said.attempt.target.name,
             attempt=said.attempt,
-            confidence=said.confidence,
+            confidence=self._calibrations.confidence(call, said),
+            signals=said.signals,
             degraded=progress.degraded or not _as_planned(plan, said),
         )
         return self._reuse.keep(call, plan, key, given, progress)

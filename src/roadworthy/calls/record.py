@@ -214,6 +214,7 @@ class Recorder:
             stale=answer.stale if answer is not None else False,
             degraded=answer.degraded if answer is not None else progress.degraded,
             confidence=answer.confidence if answer is not None else None,
+            signals=given.signals if given is not None else None,
             saved_micro_usd=given.saved_micro_usd if given is not None else 0,
             error_kind=_kind(error) if error is not None else None,
             error_message=scrub(_text(error)) if error is not None else None,

@@ -33,9 +33,11 @@ class _Failed:
 class Reuse:
     """The answers of a project that are given again."""
 
-    def __init__(self, *, cache: AnswerCache, clock: Clock) -> None:
+    def __init__(self, *, cache: AnswerCache, clock: Clock, calibrated: Callable[[str], str]) -> None:
+        """`calibrated` changes with what turns a prompt's signals into confidence, which is kept too."""
         self._cache = cache
         self._clock = clock
+        self._calibrated = calibrated
         self._digests = Digests()
 
     def key(self, call: Call[Any], plan: Plan, messages: tuple[Message, ...]) -> str | None:
@@ -55,7 +57,9 @@ class Reuse:
             max_tokens=wanted.max_tokens,
             seed=wanted.seed,
             stop=wanted.stop,
-            policy=call.rules.policy + (call.conversation.digest if call.conversation else ""),
+            policy=call.rules.policy
+            + (call.conversation.digest if call.conversation else "")
+            + self._calibrated(call.version.prompt_id),
             scope=scope[(settings or _KEPT).scope],
             permissions=call.permissions,
             inputs=call.inputs,

@@ -9,6 +9,7 @@ The last two give no answer but a `PutOff`. A call that cannot wait gets an erro
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, TypeVar
 
@@ -44,6 +45,8 @@ class Given(Generic[T]):
     rule: str | None = None
     """The function that gave it."""
     confidence: float | None = None
+    signals: Mapping[str, float] | None = None
+    """What each signal said of it; None where it was not asked of a model now."""
     degraded: bool = False
     stale: bool = False
     saved_micro_usd: int = 0

@@ -5,7 +5,7 @@ twice with the same effect.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_FLOOR
 from typing import Any, cast
@@ -44,6 +44,7 @@ class CallRow:
     stale: bool = False
     degraded: bool = False
     confidence: float | None = None
+    signals: Mapping[str, float] | None = None
     saved_micro_usd: int = 0
     error_kind: str | None = None
     error_message: str | None = None
@@ -199,6 +200,7 @@ def _read(tx: sa.Connection, which: sa.ColumnElement[bool], *, payloads: bool) -
     for row in tx.execute(sa.select(calls).where(which).order_by(calls.c.started_at, calls.c.id)).mappings():
         values = cast("dict[str, Json]", dict(row))
         values["skipped"] = json.loads(row["skipped"]) if row["skipped"] else []
+        values["signals"] = json.loads(row["signals"]) if row["signals"] else {}
         found[row["id"]] = {**values, "tried": []}
     chosen: list[Any] = [call_attempts]
     query = sa.join(call_attempts, calls, calls.c.id == call_attempts.c.call_id)
@@ -246,6 +248,7 @@ def _call_values(row: CallRow, attempts: Sequence[Attempt]) -> dict[str, Any]:
         "stale": row.stale,
         "degraded": row.degraded,
         "confidence": row.confidence,
+        "signals": json.dumps(row.signals, sort_keys=True) if row.signals else None,
         "skipped": _skipped(progress),
         "saved_micro_usd": row.saved_micro_usd,
         "model": _text(row.model, _LONGEST_NAME),

@@ -19,6 +19,7 @@ from roadworthy.cli import (
     batch,
     budgets,
     cache,
+    confidence,
     config,
     costs,
     database,
@@ -92,6 +93,7 @@ app.add_typer(config.group, name="config")
 app.add_typer(database.group, name="db")
 app.add_typer(prompts.group, name="prompts")
 app.add_typer(evals.group, name="evals")
+app.add_typer(confidence.group, name="confidence")
 app.add_typer(models.group, name="models")
 app.add_typer(routes.group, name="routes")
 promotion.add_to(prompts.group, routes.group)

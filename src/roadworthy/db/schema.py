@@ -11,7 +11,7 @@ from sqlalchemy import exc
 from roadworthy.db.database import Database
 from roadworthy.errors import SchemaError
 
-HEAD = "0011"
+HEAD = "0012"
 """The newest revision in `migrations/versions`; a test holds the two together."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

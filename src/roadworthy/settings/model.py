@@ -295,6 +295,9 @@ class PromptSettings(Section):
     """What the prompt is for, in a word, to sum up costs by. Left out, the prompt's id."""
     data: list[Name] = []
     """What kinds of data its inputs hold: names of `[residency]`, which say where they may go."""
+    confidence: PathText | None = None
+    """The file that `roadworthy confidence fit` wrote, relative to the project: it turns signals into the
+    probability that an answer is right."""
     max_input_tokens: Count | None = None
     """A longer request is refused before any model is asked; by a plain estimate of its tokens."""
 

@@ -28,6 +28,7 @@ calls = sa.Table(
     sa.Column("stale", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("degraded", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("confidence", sa.Float),
+    sa.Column("signals", sa.Text),
     sa.Column("skipped", sa.Text),
     sa.Column("model", sa.Text),
     sa.Column("provider", sa.Text),

@@ -23,30 +23,48 @@ class Bin:
     interval: Interval
     """Wilson's, of that share."""
     cases: int
+    worth: float
+    """The sum of their weights; without weights, as many as there are."""
 
 
 def reliability(
-    predicted: Sequence[float], right: Sequence[bool], *, bins: int = 10, confidence: float = 0.95
+    predicted: Sequence[float],
+    right: Sequence[bool],
+    *,
+    weights: Sequence[float] | None = None,
+    bins: int = 10,
+    confidence: float = 0.95,
 ) -> list[Bin]:
-    """Bins of about as many answers each, lowest first; fewer where many predictions are equal."""
-    return [
-        Bin(
-            low=its[0][0],
-            high=its[-1][0],
-            predicted=fmean(value for value, _ in its),
-            right=fmean(was for _, was in its),
-            interval=wilson(sum(was for _, was in its), len(its), confidence=confidence),
-            cases=len(its),
+    """Bins of about as many answers each, lowest first; fewer where many predictions are equal.
+
+    `weights` say how many answers each stands for; intervals are those of Kish's effective number.
+    """
+    found: list[Bin] = []
+    for its in _equal_mass(predicted, right, weights, bins):
+        worth = math.fsum(weight for *_, weight in its)
+        share = math.fsum(was * weight for _, was, weight in its) / worth
+        effective = worth**2 / math.fsum(weight**2 for *_, weight in its)
+        found.append(
+            Bin(
+                low=its[0][0],
+                high=its[-1][0],
+                predicted=math.fsum(value * weight for value, _, weight in its) / worth,
+                right=share,
+                interval=wilson(share * effective, effective, confidence=confidence),
+                cases=len(its),
+                worth=worth,
+            )
         )
-        for its in _equal_mass(predicted, right, bins)
-    ]
+    return found
 
 
 def _equal_mass(
-    predicted: Sequence[float], right: Sequence[bool], bins: int
-) -> Iterator[list[tuple[float, bool]]]:
+    predicted: Sequence[float], right: Sequence[bool], weights: Sequence[float] | None, bins: int
+) -> Iterator[list[tuple[float, bool, float]]]:
     check_outcomes(predicted, right)
-    rows = sorted(zip(predicted, map(bool, right), strict=True), key=lambda row: row[0])
+    rows = sorted(
+        zip(predicted, map(bool, right), weights or [1.0] * len(right), strict=True), key=lambda row: row[0]
+    )
     start = 0
     for number in range(1, bins + 1):
         end = max(start, round(number * len(rows) / bins))
@@ -57,28 +75,39 @@ def _equal_mass(
         start = end
 
 
-def expected_calibration_error(predicted: Sequence[float], right: Sequence[bool], *, bins: int = 10) -> float:
+def expected_calibration_error(
+    predicted: Sequence[float],
+    right: Sequence[bool],
+    *,
+    weights: Sequence[float] | None = None,
+    bins: int = 10,
+) -> float:
     """The mean over answers of |share right - mean prediction| of their bin, bins of about equal size.
 
     Naeini, Cooper and Hauskrecht (AAAI 2015), but bins by mass, not by width, so that none is nearly empty
     (Nixon et al., CVPR workshops 2019). Chance alone gives about √(bins / cases) / 3.
     """
-    found = reliability(predicted, right, bins=bins)
-    return math.fsum(one.cases * abs(one.right - one.predicted) for one in found) / len(predicted)
+    found = reliability(predicted, right, weights=weights, bins=bins)
+    return math.fsum(one.worth * abs(one.right - one.predicted) for one in found) / math.fsum(
+        one.worth for one in found
+    )
 
 
-def brier(predicted: Sequence[float], right: Sequence[bool]) -> float:
+def brier(predicted: Sequence[float], right: Sequence[bool], weights: Sequence[float] | None = None) -> float:
     """The mean squared distance of the prediction from 1 or 0 (Brier, 1950); 0.25 for always a half."""
     check_outcomes(predicted, right)
-    return fmean((value - was) ** 2 for value, was in zip(predicted, right, strict=True))
+    return fmean([(value - was) ** 2 for value, was in zip(predicted, right, strict=True)], weights)
 
 
-def log_loss(predicted: Sequence[float], right: Sequence[bool]) -> float:
+def log_loss(
+    predicted: Sequence[float], right: Sequence[bool], weights: Sequence[float] | None = None
+) -> float:
     """The mean of -log of the probability given to what happened; predictions lie between 0 and 1."""
     check_outcomes(predicted, right)
-    return -fmean(
+    logs = [
         math.log(value) if was else math.log1p(-value) for value, was in zip(predicted, right, strict=True)
-    )
+    ]
+    return -fmean(logs, weights)
 
 
 def check_outcomes(predicted: Sequence[object], right: Sequence[bool]) -> None:
