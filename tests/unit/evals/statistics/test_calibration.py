@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 import time
 
 import numpy as np
@@ -14,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from roadworthy.errors import InvalidInput
 from roadworthy.evals.statistics import Calibration, brier, expected_calibration_error, fit, reliability
 from roadworthy.evals.statistics.calibration import pool_adjacent_violators
+from roadworthy.evals.statistics.reliability import log_loss
 
 
 def answers(cases: int, seed: int = 1) -> tuple[list[list[float]], list[bool]]:
@@ -177,3 +179,39 @@ def test_applying_is_cheap() -> None:
     for _ in range(2000):
         CALIBRATIONS[-1].apply((0.7,))
     assert (time.process_time() - began) / 2000 < 50e-6
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.booleans(), st.integers(1, 4)), min_size=1, max_size=30))
+def test_a_weight_is_so_many_equal_answers(rows):
+    """The step curve, reliability, Brier score and log loss are those of each answer written that often."""
+    often = [(place, was) for place, was, count in rows for _ in range(count)]
+    places, right, weights = (list(column) for column in zip(*rows, strict=True))
+    all_places, all_right = (list(column) for column in zip(*often, strict=True))
+    steps = pool_adjacent_violators(places, right, weights)
+    wanted = pool_adjacent_violators(all_places, all_right)
+    assert [pytest.approx(step) for step in steps] == wanted
+    scores, all_scores = ([0.05 + place / 10 for place in its] for its in (places, all_places))
+    assert brier(scores, right, weights) == pytest.approx(brier(all_scores, all_right))
+    assert log_loss(scores, right, weights) == pytest.approx(log_loss(all_scores, all_right))
+    one, other = (
+        reliability(scores, right, weights=weights, bins=1)[0],
+        reliability(all_scores, all_right, bins=1)[0],
+    )
+    assert (one.predicted, one.right) == (pytest.approx(other.predicted), pytest.approx(other.right))
+    assert one.worth == other.cases
+
+
+def test_weights_undo_what_the_draw_left_out():
+    """Of sure answers a tenth was looked at: with weights, the fit is that of all of them."""
+    rng = random.Random(3)
+    rows = []
+    for _ in range(4000):
+        sure = rng.random() < 0.5
+        right = rng.random() < (0.9 if sure else 0.4)
+        if not sure or rng.random() < 0.1:
+            rows.append(((0.7,), right, 10.0 if sure else 1.0))
+    signals, right, weights = zip(*rows, strict=True)
+    assert fit(signals, right).calibration.apply((0.7,)) < 0.5
+    assert fit(signals, right, weights=weights).calibration.apply((0.7,)) == pytest.approx(0.65, abs=0.04)
+    with pytest.raises(ValueError, match="weights"):
+        fit(signals, right, weights=[0.0] * len(right))
