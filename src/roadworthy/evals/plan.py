@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from roadworthy.calls.calibrated import Calibrations
 from roadworthy.errors import ConfigurationError, did_you_mean
 from roadworthy.evals import dataset
 from roadworthy.evals.case import digest
@@ -117,6 +118,10 @@ def _workflow(project: Project, name: str, variant: Variant, asking: Asking) -> 
     if variant.label and variant.prompt:
         pins[variant.prompt] = project.prompts.get(variant.prompt).version(variant.label).label
     served = {one.id: pins.get(one.id) or project.serves(one.id).content_hash for one in project.prompts}
+    calibrations = Calibrations(settings)
+    fitted: dict[str, str] = {one: its for one in settings.prompts if (its := calibrations.digest(one))}
+    if fitted:  # by these it is decided what a person has to see
+        decides["confidence"] = fitted
     stage = project.rehearsing(settings, taped(asking.models, asking.tape))
     return WorkflowTarget(name, {**decides, "serves": served}, project.settings.root, stage, pins)
 

@@ -1,12 +1,15 @@
 """Whole workflows as targets: on a stage of their own, with no action carried out and nobody asked."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from tests.contract.evals.conftest import Desk, Sorted, case
 
 from roadworthy import App, Decision, skip
+from roadworthy.calls.calibrated import ConfidenceFile
+from roadworthy.calls.calibration import Calibration
 from roadworthy.evals import VerdictKind
 from roadworthy.testing.stand_in import StandIn, asking
 
@@ -162,3 +165,19 @@ async def test_another_version_of_a_prompt_is_pinned_for_a_workflow(flow):
     assert before.experiment.fingerprint != after.experiment.fingerprint
     assert "Sort this" in flow.desk.sent[0]
     assert "Sort it" in flow.desk.sent[-1]
+
+
+async def test_what_a_score_is_worth_is_part_of_what_a_workflow_does(flow, desk):
+    """Another calibration is another combination: it decides what a person has to see."""
+    before = (await flow.run()).experiment
+    file = ConfidenceFile(
+        "sort-message", "sort-message@v1", "a hash", "rule", ("least",), Calibration("logistic", 0.0, (1.0,)),
+        "2026-11-21T00:00:00Z", 20,
+    )  # fmt: skip
+    file.write(desk.root / "sort.json")
+    settings = desk.root / "roadworthy.toml"
+    settings.write_text(settings.read_text() + '[prompts.sort-message]\nconfidence = "sort.json"\n')
+    with_file = (await Flow(desk).run()).experiment
+    replace(file, calibration=Calibration("logistic", 0.0, (2.0,))).write(desk.root / "sort.json")
+    changed = (await Flow(desk).run()).experiment
+    assert len({one.fingerprint for one in (before, with_file, changed)}) == 3
