@@ -105,3 +105,24 @@ def test_wrong_shares_change_nothing(run, shares) -> None:
     """What serves is what served."""
     run("prompts", "split", "reply", *shares, code=2)
     assert run("prompts", "status", "--json")["prompts"][0]["source"] == "settings"
+
+
+def test_a_passing_evaluation_of_exactly_this_lets_a_version_serve(run, project) -> None:
+    """The evidence is on record with the change; another text under the label is refused again."""
+    suite = project / "evals" / "reply"
+    suite.mkdir(parents=True)
+    (suite / "suite.toml").write_text(
+        'prompt = "reply"\nmin_pass = 0.5\n\n[[evaluators]]\nkind = "contains"\nany = ["v1"]\n'
+    )
+    lines = [json.dumps({"id": f"c{n}", "inputs": {"text": f"hello {n}"}}) for n in range(12)]
+    (suite / "cases.jsonl").write_text("\n".join(lines) + "\n")
+    (project / "rules.py").write_text("def echo(request):\n    return request.messages[-1].text\n")
+    words = ("prompts", "promote", "reply", "v1", "--environment", "production")
+    assert "roadworthy eval reply --on v1 --environment production" in run(*words, code=1)
+    run("eval", "reply", "--on", "v1", "--environment", "production")
+    change = run(*words, "--json")
+    assert change["evidence"]["v1"]["verdict"] == "pass"
+    assert change["evidence"]["v1"]["experiment_id"].startswith("exp_")
+    assert "no passing evaluation" in run(
+        "prompts", "split", "reply", "v1=1", "v2=99", "--environment", "production", code=1
+    )
