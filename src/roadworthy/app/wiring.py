@@ -16,6 +16,7 @@ from roadworthy.app.joints import load_router, note, proof_of, wake_after_review
 from roadworthy.app.promotions import Promotions
 from roadworthy.audit import Audit, Keyring
 from roadworthy.calls import Pipeline
+from roadworthy.calls.calibrated import Calibrations
 from roadworthy.db import Database
 from roadworthy.errors import SettingsError
 from roadworthy.evals import Evals, Project
@@ -233,6 +234,7 @@ class Wiring(Catalogue):
             telemetry=self.telemetry,
             audit=self.audit,
             workflows=self.settings.workflows,
+            learnt=Calibrations(self.settings),
         )
 
     @cached_property

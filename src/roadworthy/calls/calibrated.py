@@ -8,7 +8,7 @@ model, these signals. Of any other answer nobody knows how sure one may be, so t
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -30,6 +30,20 @@ _AGAIN: Final = "Fit it again: roadworthy confidence fit"
 _log = logging.getLogger("roadworthy.calls")
 
 
+@dataclass(frozen=True, slots=True)
+class ProvenBand:
+    """What reviewed answers, other than those that the calibration was learnt from, prove of a band."""
+
+    proceed: float | None
+    """The least confidence in it; None where nothing is proven."""
+    cases: int = 0
+    """Answers that prove it."""
+    wrong: int = 0
+    """How many of those were wrong."""
+    more_cases: int | None = None
+    """Where nothing is proven: about how many more reviewed answers would; None when no number would."""
+
+
 @dataclass(frozen=True)  # without slots, so that it keeps its digest
 class ConfidenceFile:
     """What was learnt of one prompt, and what it was learnt from."""
@@ -48,6 +62,8 @@ class ConfidenceFile:
     """ISO 8601."""
     answers: int
     """Reviewed answers that it was learnt from."""
+    bands: Mapping[str, ProvenBand] = field(default_factory=dict[str, ProvenBand])
+    """From which confidence on no more than that share is wrong, by the share: `0.02`."""
     figures: Mapping[str, Json] = field(default_factory=dict[str, Json])
     """How well it does on answers that it had not seen."""
 
@@ -90,6 +106,7 @@ class ConfidenceFile:
                 calibration=Calibration.from_json(said["calibration"]),
                 fitted_at=_text(said["fitted_at"]),
                 answers=int(said["answers"]),
+                bands={str(rate): ProvenBand(**its) for rate, its in said.get("bands", {}).items()},
                 figures=dict(said["figures"]),
             )
         except FileNotFoundError:
@@ -120,6 +137,7 @@ class ConfidenceFile:
             "signals": list(self.signals),
             "fitted_at": self.fitted_at,
             "answers": self.answers,
+            "bands": {rate: cast("Json", asdict(its)) for rate, its in self.bands.items()},
             "figures": dict(self.figures),
             "calibration": self.calibration.as_json(),
         }

@@ -98,7 +98,9 @@ async def _learnt(app: "App", workflow: str | None, prompt: str | None, since: s
             )
         prompt = known[0]
     answers = await app.database.read(lambda tx: reviewed(tx, environment, prompt, since_ms, workflow))
-    return learn(prompt, answers, now_ms)
+    bands = (one.bands for one in app.settings.workflows.values() if one.bands is not None)
+    rates = sorted({one.max_error_rate for one in bands if one.max_error_rate is not None})
+    return learn(prompt, answers, now_ms, rates)
 
 
 async def _keep(app: "App", learnt: "Learnt", path: Path) -> None:

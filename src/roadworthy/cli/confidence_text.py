@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from roadworthy.cli.terminal import clean, say
 
 if TYPE_CHECKING:
-    from roadworthy.calls.calibrated import ConfidenceFile
+    from roadworthy.calls.calibrated import ConfidenceFile, ProvenBand
     from roadworthy.evals.confidence import Learnt
     from roadworthy.evals.statistics import Bin
     from roadworthy.settings import Settings
@@ -62,6 +62,15 @@ def print_file(file: "ConfidenceFile") -> None:
         before, after = figures.get(f"{key}_before"), figures.get(f"{key}_after")
         if isinstance(before, float) and isinstance(after, float):
             say(f"  {name:<18} {before:.3f} -> {after:.3f}")
+    for rate, band in file.bands.items():
+        say(f"  at most {float(rate):.2%} wrong: {_told(band)}")
+
+
+def _told(band: "ProvenBand") -> str:
+    if band.proceed is not None:
+        return f"from {band.proceed:.3f} on ({band.wrong} of {band.cases} answers that prove it were wrong)"
+    more = f", about {band.more_cases:,} reviews more may" if band.more_cases else ""
+    return f"nothing is proven{more}; a person decides"
 
 
 def _print_bins(title: str, bins: "tuple[Bin, ...]") -> None:

@@ -214,21 +214,24 @@ class Evals:
     def evidence(self, prompt_id: str, label: str) -> Experiment | Baseline | None:
         """What says that this version of a prompt passes as it would serve here and now.
 
-        The newest experiment of exactly this combination, else the baseline where it is of this combination.
+        The newest experiment of exactly this combination, else the baseline where it is of this combination;
+        of a prompt with several suites what says so of the last one, if all of them pass.
         """
-        for suite in self.suites.values():
-            if suite.target != ("prompt", prompt_id):
-                continue
-            made = self._planned(suite, Variant(label=label))
-            found = self._project.database.read_now(
-                lambda tx, made=made: store.latest(tx, fingerprint=made.fingerprint, finished=True, limit=1)
-            )
-            if found:
-                return found[0] if found[0].verdict is VerdictKind.PASS else None
-            accepted = baseline.read(suite.baseline_file)
-            if accepted and accepted.fingerprint == made.fingerprint and accepted.verdict is VerdictKind.PASS:
-                return accepted
-        return None
+        suites = [suite for suite in self.suites.values() if suite.target == ("prompt", prompt_id)]
+        found = [self._evidence(suite, label) for suite in suites]
+        return None if not found or None in found else found[-1]
+
+    def _evidence(self, suite: Suite, label: str) -> Experiment | Baseline | None:
+        made = self._planned(suite, Variant(label=label))
+        found = self._project.database.read_now(
+            lambda tx: store.latest(tx, fingerprint=made.fingerprint, finished=True, limit=1)
+        )
+        if found:
+            return found[0] if found[0].verdict is VerdictKind.PASS else None
+        accepted = baseline.read(suite.baseline_file)
+        if accepted is None or accepted.fingerprint != made.fingerprint:
+            return None
+        return accepted if accepted.verdict is VerdictKind.PASS else None
 
     def _planned(self, suite: Suite, variant: Variant = SERVES) -> Plan:
         """A plan that is only looked at."""

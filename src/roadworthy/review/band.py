@@ -5,6 +5,7 @@
 | the workflow has no bands                        | a person    |                 |
 | the caller reports a conflict, or an edge case   | a person    |                 |
 | it is degraded, or stale                         | a person    |                 |
+| nothing is proven of the error rate asked for    | a person    |                 |
 | nobody says how sure one may be of it            | a person    |                 |
 | confidence >= proceed                            | rule `band` | approved        |
 | confidence < reject                              | rule `band` | rejected        |
@@ -26,6 +27,8 @@ class Bands:
 
     proceed: float
     reject: float
+    unproven: str = ""
+    """Why nothing may be decided by them yet; empty when it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +52,12 @@ def rule_on(
     """Approve, reject or ask: the table above."""
     if bands is None:
         return Ruling("ask", "the workflow has no bands")
-    always = [
+    always: list[tuple[bool, str]] = [
         (conflict, "the evidence is in conflict"),
         (bool(edge_case), f"edge case: {edge_case}"),
         (stale, "the answer is an old one"),
         (degraded, "the answer is degraded"),
+        (bool(bands.unproven), bands.unproven),
     ]
     for holds, because in always:
         if holds:

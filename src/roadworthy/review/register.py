@@ -1,5 +1,6 @@
 """The items on record: `Register`, which opens them, finds them, and says how well they were decided."""
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from roadworthy.audit import Audit, Entry
+from roadworthy.calls.calibrated import Calibrations
 from roadworthy.db import Database
+from roadworthy.db.tables.calls import calls
 from roadworthy.records import Clock, Ids
 from roadworthy.review import decided, quality, store
 from roadworthy.review.band import Bands
@@ -40,7 +43,9 @@ class Register:
         telemetry: Telemetry,
         audit: Audit,
         workflows: Mapping[str, WorkflowSettings] | None = None,
+        learnt: Calibrations | None = None,
     ) -> None:
+        """`learnt` is what the scores of answers are worth, for workflows that name an error rate."""
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -50,6 +55,7 @@ class Register:
         self._telemetry = telemetry
         self._audit = audit
         self._workflows = workflows or {}
+        self._learnt = learnt
 
     def policy(self, workflow: str) -> ReviewSettings:
         """Who decides what this workflow hands over, and by when."""
@@ -60,7 +66,35 @@ class Register:
         """What is decided without a person; None: nothing."""
         chosen = self._workflows.get(workflow)
         bands = chosen.bands if chosen else None
-        return None if bands is None else Bands(bands.proceed, bands.reject)
+        if bands is None or bands.proceed is None:
+            return None
+        return Bands(bands.proceed, bands.reject)
+
+    async def proven(
+        self, workflow: str, prompt_id: str, prompt_hash: str, model: str, call_id: str
+    ) -> tuple[Bands, float | None] | None:
+        """The bands that keep to the workflow's error rate, and how sure one may be of this call's answer.
+
+        Both by what was learnt last, and by the signals that are on record of the call. None where the
+        workflow names no error rate.
+        """
+        chosen = self._workflows.get(workflow)
+        bands = chosen.bands if chosen else None
+        if bands is None or bands.max_error_rate is None:
+            return None
+        file = self._learnt.file(prompt_id) if self._learnt is not None else None
+        if file is None:
+            return Bands(1.0, 0.0, "nothing was learnt of the scores of its answers"), None
+        band = file.bands.get(f"{bands.max_error_rate:g}")
+        if band is None or band.proceed is None:
+            more = f": about {band.more_cases} more reviews" if band and band.more_cases else ""
+            return Bands(1.0, 0.0, f"no score is proven to keep to {bands.max_error_rate:.2%}{more}"), None
+        query = sa.select(calls.c.signals).where(calls.c.id == call_id)
+        stored = await self._database.read(lambda tx: tx.execute(query).scalar())
+        signals: dict[str, float] = json.loads(stored) if stored else {}
+        why = file.misfit(prompt_hash, model, signals)
+        sure = None if why else file.confidence(signals)
+        return Bands(band.proceed, min(bands.reject, band.proceed)), sure
 
     def aim(self, workflow: str) -> Aim:
         """What the sampling of this workflow's automatic decisions is to hold."""

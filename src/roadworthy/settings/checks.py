@@ -106,7 +106,11 @@ _BY_SECTION: dict[str, Callable[[Table], Iterator[Finding]]] = {
 
 def _band_findings(key: Key, bands: object) -> Iterator[Finding]:
     if isinstance(bands, dict):
-        yield from _order_findings(key, cast("Table", bands), ("reject", 0.0, 1), ("proceed", 1.0))
+        table = cast("Table", bands)
+        yield from _order_findings(key, table, ("reject", 0.0, 1), ("proceed", 1.0))
+        if ("proceed" in table) == ("max_error_rate" in table):
+            said = "both 'proceed' and" if "proceed" in table else "neither 'proceed' nor"
+            yield key, f"'{dotted(key)}' has {said} 'max_error_rate': say one of the two."
 
 
 def _model_findings(key: Key, model: Table) -> Iterator[Finding]:

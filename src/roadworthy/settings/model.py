@@ -308,10 +308,14 @@ Score = Annotated[float, Field(ge=0, le=1)]
 class BandSettings(Section):
     """`bands` of a workflow: what `app.decide` does by itself, by how sure one may be of an answer."""
 
-    proceed: Score
+    proceed: Score | None = None
     """An answer at least this sure is approved; 0 to 1."""
     reject: Score = 0.0
     """An answer less sure than this is rejected; 0 to 1. In between a person decides."""
+    max_error_rate: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """In place of `proceed`: at most this share of what is approved may be wrong; more than 0, less than 1.
+    From which score on is learnt from reviewed answers (`roadworthy confidence fit`); until then, a person
+    decides."""
 
 
 class ReviewSampleSettings(Section):

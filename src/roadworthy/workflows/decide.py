@@ -24,6 +24,7 @@ from roadworthy.errors import InvalidAnswer, InvalidInput
 from roadworthy.records import Json
 from roadworthy.review import (
     RULE,
+    Bands,
     Decided,
     Held,
     Item,
@@ -110,12 +111,12 @@ class _OneAnswer:
 
     async def ruled(self, evidence: Json, *, conflict: bool, edge_case: str) -> dict[str, Any]:
         """What the bands say."""
-        answer, run = self._answer, self._context.run
-        bands = self._reviews.bands(run.workflow)
+        answer = self._answer
 
         async def work(step: StepContext) -> Json:
+            bands, confidence = await self._bands()
             ruling = rule_on(
-                answer.confidence,
+                confidence,
                 bands,
                 conflict=conflict,
                 edge_case=edge_case,
@@ -128,7 +129,7 @@ class _OneAnswer:
                 evidence=evidence,
                 because=ruling.because,
                 verdict="" if ruling.outcome == "ask" else ruling.outcome,
-                confidence=answer.confidence,
+                confidence=confidence,
                 proceed=bands.proceed if bands else None,
                 reject=bands.reject if bands else None,
                 rung=answer.rung,
@@ -149,6 +150,14 @@ class _OneAnswer:
             "value": content_hash(as_json(answer.value, "The answer")),
         }
         return await self._step(f"decide {self._prompt_id}", recorded, work)
+
+    async def _bands(self) -> tuple[Bands | None, float | None]:
+        """What decides by itself, and how sure one may be of the answer by the same measure."""
+        answer, workflow = self._answer, self._context.run.workflow
+        proven = await self._reviews.proven(
+            workflow, self._prompt_id, answer.prompt_hash, answer.model, answer.call_id
+        )
+        return proven or (self._reviews.bands(workflow), answer.confidence)
 
     async def taken(self, review_id: str, because: str) -> dict[str, Any]:
         """What people decided; or what is to be waited for instead."""

@@ -1,6 +1,7 @@
 """`roadworthy evals` in a project as `roadworthy init` makes it: from a run on record to a case in a file."""
 
 import json
+import shutil
 import sys
 
 import pytest
@@ -20,6 +21,7 @@ def project(tmp_path, monkeypatch, capsys):
     assert execute(["init", "desk"]) == 0
     monkeypatch.chdir(tmp_path / "desk")
     assert execute(["run", "sort_message", "--input", json.dumps({"text": TICKET}), "--json"]) == 0
+    shutil.rmtree("evals")
     assert execute(["evals", "new", "sort-message"]) == 0
     capsys.readouterr()
     yield tmp_path / "desk"

@@ -7,12 +7,13 @@ one. Where fewer than 20 of them have their signals on record, the least score a
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import cast
 
-from roadworthy.calls.calibrated import LEAST, ConfidenceFile
+from roadworthy.calls.calibrated import LEAST, ConfidenceFile, ProvenBand
 from roadworthy.errors import InvalidInput
 from roadworthy.evals.confidence.outcomes import Reviewed
-from roadworthy.evals.statistics import Bin, brier, expected_calibration_error, fit, reliability
+from roadworthy.evals.statistics import Bin, accept_band, brier, expected_calibration_error, fit, reliability
 from roadworthy.records import Json, iso
 
 _FEWEST = 20
@@ -32,8 +33,13 @@ class Learnt:
     """Reliability of probabilities by fits that had not seen the answer."""
 
 
-def learn(prompt_id: str, answers: Sequence[Reviewed], now_ms: int) -> Learnt:
-    """Learn from reviewed answers, in order of time.
+def learn(
+    prompt_id: str, answers: Sequence[Reviewed], now_ms: int, error_rates: Sequence[float] = ()
+) -> Learnt:
+    """Learn from reviewed answers, in order of time; and which band keeps to each of these error rates.
+
+    A band is proven by other answers than those that shaped its scores: where one is wanted, every second
+    answer is kept for that.
 
     Raises `InvalidInput` where there are fewer than 20, or they were all right or all wrong.
     """
@@ -44,6 +50,10 @@ def learn(prompt_id: str, answers: Sequence[Reviewed], now_ms: int) -> Learnt:
         )
     newest = answers[-1]
     names, used, left_out = _alike(answers, newest)
+    kept: list[Reviewed] = []
+    if error_rates and _teaches(used[::2]):
+        used, kept = used[::2], used[1::2]
+        left_out = {**left_out, "kept to prove bands by": len(kept)}
     signals = [_scores(one, names) for one in used]
     right, weights = [one.right for one in used], [one.weight for one in used]
     fitted = fit(signals, right, weights=weights)
@@ -67,10 +77,41 @@ def learn(prompt_id: str, answers: Sequence[Reviewed], now_ms: int) -> Learnt:
         calibration=fitted.calibration,
         fitted_at=iso(now_ms),
         answers=len(used),
+        bands={
+            f"{rate:g}": _band(kept, [fitted.calibration.apply(_scores(one, names)) for one in kept], rate)
+            for rate in error_rates
+        },
         figures=figures,
     )
     before = tuple(reliability(least, right, weights=weights))
     return Learnt(file, tuple(used), left_out, before, tuple(reliability(after, right, weights=weights)))
+
+
+def _teaches(answers: Sequence[Reviewed]) -> bool:
+    return len(answers) >= _FEWEST and len({one.right for one in answers}) > 1
+
+
+def _band(kept: Sequence[Reviewed], scores: Sequence[float], error_rate: float) -> ProvenBand:
+    """What answers prove of a band. Each is drawn by what it stands for, so that they are alike to all.
+
+    An answer that stands for fewer is taken less often: the test that follows wants answers as they come.
+    """
+    most = max((one.weight for one in kept), default=1.0)
+    drawn = [
+        (score, one.right)
+        for one, score in zip(kept, scores, strict=True)
+        if _draw(one.call_id) < one.weight / most
+    ]
+    if not drawn:
+        return ProvenBand(None)
+    found = accept_band([score for score, _ in drawn], [right for _, right in drawn], error_rate=error_rate)
+    more = None if found.more_cases is None else round(2 * found.more_cases * len(kept) / len(drawn))
+    return ProvenBand(found.threshold, found.cases, found.wrong, more)
+
+
+def _draw(call_id: str) -> float:
+    """A number from 0 to 1 that has nothing to do with the answer, the same each time."""
+    return int.from_bytes(sha256(call_id.encode()).digest()[:7], "big") / (1 << 56)
 
 
 def _alike(
