@@ -12,7 +12,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from roadworthy.app.wiring import Wiring
 from roadworthy.calls.sample import sample
 from roadworthy.errors import BudgetSpent, RoadworthyError
 from roadworthy.evals.settings import BUDGET
@@ -35,7 +34,8 @@ _LOOK_SECONDS = 0.1
 @asynccontextmanager
 async def rehearsing(app: "App", settings: Settings, models: Models) -> AsyncGenerator[Run]:
     """The app by these settings and with these models on a stage; gives what runs a workflow there."""
-    parts = {name for name, part in vars(Wiring).items() if isinstance(part, cached_property)}
+    every = (its for one in type(app).__mro__ for its in vars(one).items())
+    parts = {name for name, part in every if isinstance(part, cached_property)}
     built = vars(app)
     kept = {name: built.pop(name) for name in parts if name in built}
     before = app.settings, app.rehearse

@@ -14,6 +14,7 @@ from roadworthy.access.openid import Provider
 from roadworthy.app.catalogue import Catalogue
 from roadworthy.app.joints import load_router, note, proof_of, wake_after_review
 from roadworthy.app.promotions import Promotions
+from roadworthy.app.rehearsal import rehearsing
 from roadworthy.audit import Audit, Keyring
 from roadworthy.calls import Pipeline
 from roadworthy.calls.calibrated import Calibrations
@@ -136,10 +137,7 @@ class Wiring(Catalogue):
         )
 
     def _rehearsing(self, settings: Settings, models: Models) -> AbstractAsyncContextManager[Rehearsed]:
-        from roadworthy.app.app import App
-        from roadworthy.app.rehearsal import rehearsing
-
-        return rehearsing(cast("App", self), settings, models)
+        return rehearsing(cast("Any", self), settings, models)
 
     @cached_property
     def gates(self) -> Gates:

@@ -20,7 +20,7 @@ from roadworthy.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from roadworthy.evals import Evals
-    from roadworthy.evals.evals import Evaluated
+    from roadworthy.evals.evaluated import Evaluated
 
 
 def is_commit(root: Path, said: str) -> bool:

@@ -8,7 +8,7 @@ from roadworthy.cli.command import Place
 if TYPE_CHECKING:
     from roadworthy.evals import Evals
     from roadworthy.evals.comparison import Difference
-    from roadworthy.evals.evals import Evaluated
+    from roadworthy.evals.evaluated import Evaluated
 
 _MOST_CASES = 3
 """Of each kind of failure."""

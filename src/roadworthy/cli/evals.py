@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from roadworthy.cli.command import JsonOption, Place, command
+from roadworthy.cli.eval_suite import suite_at
 
 if TYPE_CHECKING:
-    from roadworthy.evals.suite import Suite
+    pass
 
 group = typer.Typer(help="Make, show, grow and exchange suites and their data sets.", no_args_is_help=True)
 
@@ -21,17 +22,6 @@ FormatOption = Annotated[
         help="pydantic-evals, inspect, csv or jsonl; left out, what the file's name says.",
     ),
 ]
-
-
-def suite_at(place: Place, name: str) -> "Suite":
-    """One suite of the project. Raises `NotFound`, `ConfigurationError`."""
-    from roadworthy.cli.project import find_root
-    from roadworthy.evals.suite import FILE, FOLDER, find, load_suite, load_suites
-
-    root = find_root(place)
-    folder = root / FOLDER / name
-    # one suite is read alone, so that a mistake in another is no hindrance
-    return load_suite(folder) if (folder / FILE).is_file() else find(load_suites(root), name)
 
 
 @command(group, "list")

@@ -29,7 +29,7 @@ def import_(
     dry_run: bool,
 ) -> None:
     """Add the cases of a file to a suite."""
-    from roadworthy.cli.evals import suite_at
+    from roadworthy.cli.eval_suite import suite_at
     from roadworthy.errors import ConfigurationError
     from roadworthy.evals import dataset
     from roadworthy.evals import exchange as exchanged
@@ -94,7 +94,7 @@ def _toml(value: Any) -> str:
 
 def export(place: Place, name: str, file: Path | None, form: str | None) -> None:
     """Write a suite's data set for another tool."""
-    from roadworthy.cli.evals import suite_at
+    from roadworthy.cli.eval_suite import suite_at
     from roadworthy.evals import dataset
     from roadworthy.evals import exchange as exchanged
 

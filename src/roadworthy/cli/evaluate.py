@@ -10,7 +10,7 @@ from roadworthy.cli.command import JsonOption, Place, command, leave
 
 if TYPE_CHECKING:
     from roadworthy.evals import Evals
-    from roadworthy.evals.evals import Evaluated
+    from roadworthy.evals.evaluated import Evaluated
 
 _MODES = ("use", "strict", "refresh", "off")
 

@@ -10,7 +10,7 @@ bench      where its judges are compared with people
 import asyncio
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import cast
@@ -22,6 +22,7 @@ from roadworthy.errors import NotFound, StateConflict
 from roadworthy.evals import baseline, store, tape
 from roadworthy.evals.baseline import Baseline, baseline_of
 from roadworthy.evals.comparison import Difference, compared
+from roadworthy.evals.evaluated import Evaluated
 from roadworthy.evals.experiment import Experiment, ExperimentStatus, Result, VerdictKind, pass_shares
 from roadworthy.evals.fingerprint import differing
 from roadworthy.evals.judging import judge_notes, read_record
@@ -32,27 +33,11 @@ from roadworthy.evals.reports import Report, report_of
 from roadworthy.evals.runner import Limits, Runner
 from roadworthy.evals.suite import Suite, find, load_suites
 from roadworthy.evals.tape import Mode, Tape
-from roadworthy.evals.verdict import Verdict, judge
+from roadworthy.evals.verdict import judge
 from roadworthy.prompts import store as prompt_store
 from roadworthy.records import Json, from_micro_usd
 
 SERVES = Variant()
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluated:
-    """An experiment that ran, with everything it says."""
-
-    plan: Plan
-    experiment: Experiment
-    results: tuple[Result, ...]
-    verdict: Verdict
-    baseline: Baseline | None
-    tape: Tape
-    stopped: str = ""
-    """Why it did not come to its end."""
-    late: bool = False
-    """Whether something took too long, and may still be at it in a thread."""
 
 
 class Evals:

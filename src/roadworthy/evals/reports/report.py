@@ -16,7 +16,7 @@ from roadworthy.evals.experiment import Experiment, Result
 from roadworthy.evals.verdict import Verdict
 
 if TYPE_CHECKING:
-    from roadworthy.evals.evals import Evaluated
+    from roadworthy.evals.evaluated import Evaluated
 
 T = TypeVar("T")
 Scrub = Callable[[str], str]
