@@ -17,7 +17,9 @@ def parts_of(
     target: Target, evaluators: Sequence[Evaluator], dataset: Dataset, suite: Suite
 ) -> dict[str, str]:
     """The parts of a combination, each as a digest or an exact name: its target's, and how it was judged."""
-    limits = suite.settings.model_dump(mode="json", include={"min_pass", "tags", "max_loss", "repeats"})
+    limits = suite.settings.model_dump(
+        mode="json", include={"min_pass", "tags", "max_loss", "repeats"}, exclude_defaults=True
+    )
     return {
         **target.parts,
         "data set": dataset.content_hash,

@@ -113,7 +113,11 @@ def _workflow(project: Project, name: str, variant: Variant, asking: Asking) -> 
     if budget is not None:  # all that is spent on the stage
         its = BudgetSettings(scope="environment", per_month_usd=budget.per_month_usd)
         settings = settings.model_copy(update={"budgets": {**settings.budgets, BUDGET: its}})
-    decides = settings.model_dump(mode="json", include={"models", "routes", "prompts", "workflows", "limits"})
+    decides = settings.model_dump(
+        mode="json",
+        include={"models", "routes", "prompts", "workflows", "limits"},
+        exclude_defaults=True,  # so that a setting that is new in Roadworthy changes nothing
+    )
     pins: dict[str, str] = {}
     if variant.label and variant.prompt:
         pins[variant.prompt] = project.prompts.get(variant.prompt).version(variant.label).label

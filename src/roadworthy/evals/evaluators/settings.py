@@ -50,7 +50,7 @@ class Common(Section):
     @property
     def settings_hash(self) -> str:
         """Changes with any of its settings but the words that people read."""
-        return digest(self.model_dump(mode="json", exclude={"category"}))
+        return digest(self.model_dump(mode="json", exclude={"category"}, exclude_defaults=True))
 
 
 class Wanting(Common):

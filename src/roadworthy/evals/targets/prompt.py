@@ -72,7 +72,9 @@ class PromptTarget:
             *rules.signals,
             *((rules.fallback,) if rules.fallback else ()),
         )
-        routed = asking.settings.routes[route].model_dump(mode="json", exclude={"cache", "timeout_seconds"})
+        routed = asking.settings.routes[route].model_dump(
+            mode="json", exclude={"cache", "timeout_seconds"}, exclude_defaults=True
+        )
         in_code = _functions(self._targets, asking.settings.root)
         self._parts = {
             "prompt": version.content_hash,
