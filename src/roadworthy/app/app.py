@@ -144,13 +144,13 @@ class App(Declaring):
     @asynccontextmanager
     async def evaluating(self) -> AsyncGenerator[Evals]:
         """The project's suites, ready to be run by this program. Closes everything at the end."""
-        if self.database.is_sqlite:
-            upgrade(self.database)
-        else:
-            require_current(self.database)
-        self.check()
-        self.releases.memory.look_now()
         try:
+            if self.database.is_sqlite:
+                upgrade(self.database)
+            else:
+                require_current(self.database)
+            self.check()
+            self.releases.memory.look_now()
             yield self.evals
         finally:
             await self._close(None)
@@ -164,22 +164,22 @@ class App(Declaring):
         `patience_seconds` is how long runs under way may go on then (`workers.shutdown_seconds` when None);
         what is left is for other workers.
         """
-        self.open()
-        for warning in self.models.warnings():
-            _log.warning(warning)
         warming: asyncio.Task[None] | None = None
-        if work:
-            scheduler = Scheduler(self._parts, self.settings.schedules, self.runs, self._doorbell)
-            self._worker = Worker(
-                self._parts,
-                self._workflows,
-                self._doorbell,
-                scheduler=scheduler,
-                upkeep=self._keep_up,
-                models=self.models,
-                lane=self.pipeline.lane,
-            )
         try:
+            self.open()
+            for warning in self.models.warnings():
+                _log.warning(warning)
+            if work:
+                scheduler = Scheduler(self._parts, self.settings.schedules, self.runs, self._doorbell)
+                self._worker = Worker(
+                    self._parts,
+                    self._workflows,
+                    self._doorbell,
+                    scheduler=scheduler,
+                    upkeep=self._keep_up,
+                    models=self.models,
+                    lane=self.pipeline.lane,
+                )
             if self._worker is not None:
                 with acting(SYSTEM):  # whoever started this process is not who its runs act for
                     await self._worker.start()
