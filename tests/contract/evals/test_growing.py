@@ -47,7 +47,7 @@ def app(fresh_database_url, tmp_path, monkeypatch):
     (tmp_path / "prompts" / "refund" / "v1.md").write_text(PROMPT)
     (tmp_path / "grown_model.py").write_text(MODEL)
     monkeypatch.syspath_prepend(str(tmp_path))
-    quick = {"workers.poll_seconds": 0.05, "workers.shutdown_seconds": 0.1}
+    quick = {"workers.poll_seconds": 0.05}
     made = App.load(tmp_path, overrides={"database.url": fresh_database_url, **quick})
     ask = made.prompt("refund", output=Reply)
 
