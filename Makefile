@@ -4,6 +4,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$p && break; done)
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv || echo .uv/bin/uv)
 BIN := .venv/bin
+# Every process that a test starts would compile its libraries anew, which takes longer than most tests.
+unexport PYTHONDONTWRITEBYTECODE
 STAMP := .venv/.setup-done
 COMPILE := .uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 ONE_BY_ONE := $(if $(filter output-sync,$(.FEATURES)),--output-sync=target)

@@ -12,6 +12,7 @@ its end.
 import asyncio
 import os
 import shutil
+import sys
 import tempfile
 import uuid
 from collections.abc import Callable, Generator, Iterator
@@ -39,6 +40,16 @@ _UNHURRIED = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck
 hypothesis.settings.register_profile("full", **_UNHURRIED)
 hypothesis.settings.register_profile("quick", max_examples=15, **_UNHURRIED)
 hypothesis.settings.load_profile("full")
+
+
+@pytest.fixture(autouse=True)
+def _forget_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A module in a test's own folder is gone with the test; the next one may have another of that name."""
+    known, folder = set(sys.modules), str(tmp_path_factory.getbasetemp())
+    yield
+    for name in set(sys.modules) - known:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(folder):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

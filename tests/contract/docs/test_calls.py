@@ -2,7 +2,6 @@
 
 import importlib
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,9 +21,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path
-    for name in ("desk", "outage"):
-        sys.modules.pop(name, None)
+    return tmp_path
 
 
 async def test_each_rung_answers_as_the_page_shows(project, monkeypatch, capsys):

@@ -19,9 +19,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path
-    for name in ("clerk", "desk", "day"):
-        sys.modules.pop(name, None)
+    return tmp_path
 
 
 def test_what_a_day_teaches_is_shown_and_used(project, shown_and_real, fits):

@@ -3,7 +3,6 @@
 import asyncio
 import importlib
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,9 +20,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """An empty project; the page's files come into it."""
     (tmp_path / "roadworthy.toml").write_text("")
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield tmp_path
-    for name in ("checks", "sorting"):
-        sys.modules.pop(name, None)
+    return tmp_path
 
 
 def test_the_page_s_commands_print_what_it_shows(project, shown_and_real, fits):

@@ -2,7 +2,6 @@
 
 import importlib
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,8 +21,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         file.write_text(text)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("PROVIDER_KEY", "made-up")
-    yield tmp_path
-    sys.modules.pop("desk", None)
+    return tmp_path
 
 
 @pytest.mark.usefixtures("project")

@@ -24,7 +24,6 @@ def folders(tmp_path, monkeypatch):
     monkeypatch.setattr(project, "load_app", load)
     yield tmp_path
     sys.path[:] = known
-    sys.modules.pop("desk", None)
 
 
 def test_every_command_prints_what_the_page_shows(folders, shown_and_real, fits):

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -135,8 +134,7 @@ def desk(tmp_path: Path, make_app: Callable[..., App], monkeypatch: pytest.Monke
         "    return {'amount': 7, 'confidence': said, 'tags': ['a', 'b', 'c']}\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    yield Desk(make_app)
-    sys.modules.pop("desk_model", None)
+    return Desk(make_app)
 
 
 async def held(app: App, until: Callable[..., Any], handle: Any) -> Any:

@@ -24,9 +24,7 @@ def project(tmp_path, monkeypatch, capsys):
     shutil.rmtree("evals")
     assert execute(["evals", "new", "sort-message"]) == 0
     capsys.readouterr()
-    yield tmp_path / "desk"
-    for name in ("workflows", "rule"):
-        sys.modules.pop(name, None)
+    return tmp_path / "desk"
 
 
 def test_a_run_becomes_a_case_once(project, capsys):

@@ -1,7 +1,6 @@
 """Cases from what is on record: of real runs, reviews and feedback, on both databases."""
 
 import asyncio
-import sys
 
 import pytest
 from pydantic import BaseModel
@@ -58,7 +57,6 @@ def app(fresh_database_url, tmp_path, monkeypatch):
 
     yield made
     made.database.close()
-    sys.modules.pop("grown_model", None)
 
 
 async def asked(app, ticket):

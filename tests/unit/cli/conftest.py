@@ -34,8 +34,8 @@ Call = Callable[..., Outcome]
 
 @pytest.fixture
 def roadworthy(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
-    """Call a command in this process; modules and variables it brings in are gone afterwards."""
-    modules, path, variables = set(sys.modules), list(sys.path), dict(os.environ)
+    """Call a command in this process; variables it brings in are gone afterwards."""
+    path, variables = list(sys.path), dict(os.environ)
     monkeypatch.setattr(sys, "argv", ["roadworthy"])
     terminal.console.cache_clear()
 
@@ -47,10 +47,6 @@ def roadworthy(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPat
         return Outcome(code, out, err)
 
     yield call
-    for name in set(sys.modules) - modules:
-        file = getattr(sys.modules[name], "__file__", None) or ""
-        if "site-packages" not in file and "roadworthy" not in name.split(".")[0] and "pytest-" in file:
-            del sys.modules[name]
     sys.path[:] = path
     for name in set(os.environ) - set(variables):
         del os.environ[name]

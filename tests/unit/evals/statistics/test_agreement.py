@@ -4,19 +4,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
-from sklearn.metrics import cohen_kappa_score
-from statsmodels.stats.contingency_tables import mcnemar as oracle_mcnemar
-from statsmodels.stats.inter_rater import cohens_kappa, to_table
 
 from roadworthy.evals.statistics import agreement, cohen_kappa, mcnemar, position_bias, wilson
 
 LABELS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=2, max_size=80)
 
 
+@pytest.mark.slow
 @given(LABELS)
 def test_kappa_is_that_of_two_other_libraries(pairs: list[tuple[str, str]]) -> None:
     """Value as scikit-learn's, standard error as statsmodels', for three labels."""
+    from scipy import stats
+    from sklearn.metrics import cohen_kappa_score
+    from statsmodels.stats.inter_rater import cohens_kappa, to_table
+
     judge, people = map(list, zip(*pairs, strict=True))
     found = cohen_kappa(judge, people, confidence=0.8)
     if len({*judge, *people}) == 1:
@@ -32,8 +33,12 @@ def test_kappa_is_that_of_two_other_libraries(pairs: list[tuple[str, str]]) -> N
     assert found.interval.high == pytest.approx(min(1, theirs.kappa + half), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_mcnemar_is_statsmodels_less_half_the_observed_count() -> None:
     """The exact p-value of statsmodels, less the probability of the observed count, is the mid-p value."""
+    from scipy import stats
+    from statsmodels.stats.contingency_tables import mcnemar as oracle_mcnemar
+
     for better, worse in [(3, 12), (0, 6), (40, 61)]:
         exact = oracle_mcnemar([[100, better], [worse, 30]], exact=True).pvalue
         observed = stats.binom.pmf(min(better, worse), better + worse, 0.5)
@@ -63,8 +68,11 @@ def test_labels_of_one_kind_leave_things_unsaid() -> None:
         cohen_kappa(["a"], [])
 
 
+@pytest.mark.slow
 def test_a_judge_that_prefers_the_first_is_found_out() -> None:
     """Steady verdicts and ties twice are no flips; the rest leans to a place, and its balance is tested."""
+    from scipy import stats
+
     steady = [("first", "second"), ("second", "first"), ("tie", "tie")] * 10
     towards_first = [("first", "first")] * 8 + [("tie", "first"), ("first", "tie")]
     found = position_bias([*steady, *towards_first, ("second", "second")])

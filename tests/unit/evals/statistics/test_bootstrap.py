@@ -6,7 +6,6 @@ from statistics import fmean
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from roadworthy.evals.statistics import flicker, mean, paired_bootstrap, pass_hat_k
 
@@ -16,8 +15,11 @@ def once(values) -> list[list[float]]:
     return [[float(value)] for value in values]
 
 
+@pytest.mark.slow
 def test_the_bootstrap_agrees_with_the_t_test_where_that_holds() -> None:
     """On 400 normal differences both give nearly the same interval and p-value."""
+    from scipy import stats
+
     source = np.random.default_rng(3)
     before = source.normal(0.7, 0.1, 400)
     after = before + source.normal(0.01, 0.1, 400)
@@ -124,6 +126,8 @@ def test_repeats_do_not_narrow_what_cases_leave_open() -> None:
 @pytest.mark.parametrize(("cases", "repeats"), [(12, 1), (40, 1), (200, 1), (40, 5)])
 def test_the_bootstrap_errs_no_more_than_it_says(cases: int, repeats: int) -> None:
     """Where nothing changed, 5% of comparisons find a change (by 1,000: under 7.1%), as of t tests."""
+    from scipy import stats
+
     source = np.random.default_rng(cases + repeats)
     wrong = theirs = 0
     for number in range(1000):
@@ -141,6 +145,8 @@ def test_the_bootstrap_errs_no_more_than_it_says(cases: int, repeats: int) -> No
 @pytest.mark.slow
 def test_the_bootstrap_finds_changes_as_often_as_the_t_test() -> None:
     """A tenth of repeated cases become half as probable to pass: both tests find it equally often."""
+    from scipy import stats
+
     source = np.random.default_rng(2)
     ours = theirs = 0
     for number in range(200):

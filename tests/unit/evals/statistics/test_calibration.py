@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from roadworthy.errors import InvalidInput
 from roadworthy.evals.statistics import Calibration, brier, expected_calibration_error, fit, reliability
@@ -29,9 +27,12 @@ def answers(cases: int, seed: int = 1) -> tuple[list[list[float]], list[bool]]:
 PLACES = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 4)), min_size=1, max_size=40)
 
 
+@pytest.mark.slow
 @given(PLACES)
 def test_pooling_gives_the_curve_of_scikit_learn(points: list[tuple[int, int]]) -> None:
     """Every place, ties included, has the level that isotonic regression gives it."""
+    from sklearn.isotonic import IsotonicRegression
+
     places, values = ([float(one) for one in its] for its in zip(*points, strict=True))
     theirs = IsotonicRegression().fit(places, values).predict(places)
     steps = pool_adjacent_violators(places, values)
@@ -41,8 +42,11 @@ def test_pooling_gives_the_curve_of_scikit_learn(points: list[tuple[int, int]]) 
     assert [place for place, _ in steps] == sorted({place for place, _ in steps})
 
 
+@pytest.mark.slow
 def test_the_logistic_way_is_that_of_scikit_learn() -> None:
     """With 5,000 answers ridge and targets hardly matter: weights of two signals agree within 2%."""
+    from sklearn.linear_model import LogisticRegression
+
     source = np.random.default_rng(4)
     odds = source.normal(0, 1.5, (5000, 2))
     right = source.random(5000) < 1 / (1 + np.exp(-(0.3 + odds @ [0.8, 0.4])))

@@ -5,22 +5,27 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from roadworthy.evals.statistics import fit_p_value
 from roadworthy.evals.statistics.goodness import chi_square_above
 
 
+@pytest.mark.slow
 @given(st.floats(0, 500), st.integers(1, 60))
 def test_the_tail_is_that_of_scipy(statistic, degrees) -> None:
     """To nine digits, also far out."""
+    from scipy import stats
+
     expected = float(stats.chi2.sf(statistic, degrees))
     assert chi_square_above(statistic, degrees) == pytest.approx(expected, rel=1e-9, abs=1e-13)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 100)), min_size=2, max_size=8))
 def test_the_test_is_that_of_scipy(pairs) -> None:
     """For any counts and shares."""
+    from scipy import stats
+
     counts, shares = [one for one, _ in pairs], [one for _, one in pairs]
     total = sum(counts)
     if not total:

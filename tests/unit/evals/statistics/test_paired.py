@@ -4,16 +4,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from roadworthy.evals.statistics import cases_needed, mcnemar, tango
 
 COUNT = st.integers(0, 2000)
 
 
+@pytest.mark.slow
 @given(COUNT, COUNT)
 def test_mcnemar_is_the_exact_test_with_half_the_observed_count(better: int, worse: int) -> None:
     """Against SciPy's binomial distribution, in all three alternatives."""
+    from scipy import stats
+
     differ = stats.binom(better + worse, 0.5)
     fewer = min(better, worse)
     expected = min(1.0, 2 * differ.cdf(fewer) - differ.pmf(fewer)) if better + worse else 1.0

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from roadworthy.evals.statistics import (
     cases_until,
@@ -18,9 +17,12 @@ from roadworthy.evals.statistics import (
 COUNTS = st.integers(1, 3000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 
 
+@pytest.mark.slow
 @given(COUNTS, st.sampled_from([0.8, 0.95, 0.99]))
 def test_intervals_are_those_of_scipy(counts: tuple[int, int], confidence: float) -> None:
     """Wilson's and Clopper and Pearson's intervals agree with SciPy's to nine digits."""
+    from scipy import stats
+
     share = stats.binomtest(*counts)
     for ours, method in ((wilson, "wilson"), (exact, "exact")):
         theirs = share.proportion_ci(confidence, method)

@@ -3,7 +3,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import ndcg_score
 
 from roadworthy.evals.statistics import average, ndcg_at, precision_at, recall_at, reciprocal_rank
 
@@ -49,9 +48,12 @@ def test_senseless_arguments_are_refused() -> None:
         ndcg_at(2, RANKED, {"d1": -1.0})
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=12), st.integers(1, 12))
 def test_graded_gains_are_discounted_as_in_scikit_learn(gains: list[int], k: int) -> None:
     """The nDCG of a full ranking is the same, at any k."""
+    from sklearn.metrics import ndcg_score
+
     graded = {f"d{number}": float(gain) for number, gain in enumerate(gains)}
     found = ndcg_at(k, list(graded), graded)
     if not any(gains):
