@@ -15,10 +15,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import exc
+from sqlalchemy import event, exc
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from roadworthy.db.engines import normalised, postgres_engine, sqlite_engine, take_turns
 from roadworthy.db.faults import is_transient, translated
@@ -57,6 +58,8 @@ class Database:
             take_turns(self.engine)
         else:
             self.engine = self._read_engine = postgres_engine(self.url, pool_size, connect_timeout_seconds)
+        for engine in {self.engine, self._read_engine}:
+            event.listen(engine, "checkin", self._keep_none_when_closed)
         self._threads = ThreadPoolExecutor(
             2 if self.is_sqlite else pool_size, thread_name_prefix="roadworthy-db"
         )
@@ -102,6 +105,11 @@ class Database:
         self._read_kept.close()
         self.engine.dispose()
         self._read_engine.dispose()
+
+    def _keep_none_when_closed(self, _connection: Any, record: ConnectionPoolEntry) -> None:
+        """Close what a thread gives back after `close`: a step that was not waited for, a last look."""
+        if self._closed.is_set():
+            record.invalidate()
 
     def _read(self, work: Work[T]) -> T:
         with self._read_engine.connect() as connection:

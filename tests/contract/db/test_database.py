@@ -1,8 +1,13 @@
 """The connection: transactions, threads, clear errors, and statements that go straight to the driver."""
 
 import asyncio
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -151,6 +156,27 @@ def test_an_address_that_cannot_serve_is_refused_at_once(url: str, told: str) ->
     """The message names the setting and what to write instead."""
     with pytest.raises(ConfigurationError, match=told):
         Database(url)
+
+
+def test_what_is_given_back_after_the_end_is_closed(fresh_database_url: str) -> None:
+    """A thread that still reads at the end, and one that begins afterwards, leave nothing open."""
+    database = Database(fresh_database_url)
+    reads, closed = threading.Event(), threading.Event()
+
+    def look(tx: sa.Connection) -> Any:
+        assert tx.exec_driver_sql("SELECT 1").scalar() == 1
+        reads.set()
+        assert closed.wait(10)
+        return tx.connection.driver_connection
+
+    with ThreadPoolExecutor(1) as late:
+        looking = late.submit(database.read_now, look)
+        assert reads.wait(10)
+        database.close()
+        closed.set()
+        for connection in (looking.result(), database.read_now(look)):
+            with pytest.raises((sqlite3.ProgrammingError, psycopg.OperationalError), match="closed"):
+                connection.execute("SELECT 1")
 
 
 def test_a_file_that_is_no_database_is_told_as_such(tmp_path: Path) -> None:
