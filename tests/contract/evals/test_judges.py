@@ -1,11 +1,16 @@
 """A judge from its first word, which only informs, to the labels by which it decides; on either database."""
 
+import asyncio
 import json
 
 import pytest
+import sqlalchemy as sa
 from tests.contract.evals.conftest import case
 
 from roadworthy.audit import Action
+from roadworthy.cli import evals_judges
+from roadworthy.cli.command import Place
+from roadworthy.db.tables.audit import audit_entries
 from roadworthy.errors import InvalidInput, StateConflict
 from roadworthy.evals.judging import read_labels, read_record
 
@@ -176,11 +181,6 @@ async def test_a_judge_of_pairs_is_asked_in_both_orders(judged):
 
 def test_the_command_compares_and_keeps(judged, capsys, monkeypatch):
     """It prints what people's labels say, writes judges.json, and the audit log has it."""
-    import asyncio
-
-    from roadworthy.cli import evals_judges
-    from roadworthy.cli.command import Place
-
     app = judged.app()
     monkeypatch.setattr("roadworthy.cli.project.load_app", lambda place: app)
 
@@ -205,8 +205,5 @@ def test_the_command_compares_and_keeps(judged, capsys, monkeypatch):
 
 
 async def _actions(app):
-    import sqlalchemy as sa
-
-    from roadworthy.db.tables.audit import audit_entries
-
-    return (await app.database.read(lambda tx: tx.execute(sa.select(audit_entries.c.action)))).scalars().all()
+    async with app.running(work=False):
+        return await app.database.read(lambda tx: tx.scalars(sa.select(audit_entries.c.action)).all())
