@@ -22,7 +22,7 @@ from roadworthy.workflows.retry import NO_RETRY, Retry
 from roadworthy.workflows.run import StepKind
 from roadworthy.workflows.signature import as_json, content_hash
 from roadworthy.workflows.step import Spec, Step, execute
-from roadworthy.workflows.store import steps as store
+from roadworthy.workflows.store import actions as store
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -78,7 +78,7 @@ class Action(Step[P, R]):
         async def work(step: StepContext) -> Json:
             key = asked_key or f"{context.run.id}:{step.position}"
             state = await database.write(
-                lambda tx: store.begin_action(
+                lambda tx: store.begin(
                     tx,
                     context.claim,
                     action=self.name,
@@ -93,9 +93,7 @@ class Action(Step[P, R]):
                 return state.output
             output = self.signature.dump(await self.call(**arguments, key=key))
             step.effects.append(
-                lambda tx: store.finish_action(
-                    tx, action=self.name, key=key, output=output, now_ms=clock.now_ms()
-                )
+                lambda tx: store.finish(tx, action=self.name, key=key, output=output, now_ms=clock.now_ms())
             )
             return output
 

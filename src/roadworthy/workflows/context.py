@@ -23,7 +23,7 @@ from roadworthy.telemetry import Telemetry
 from roadworthy.workflows.doorbell import Doorbell
 from roadworthy.workflows.engine import Engine, Interrupted
 from roadworthy.workflows.run import Run
-from roadworthy.workflows.store.runs import Claim
+from roadworthy.workflows.store.claims import Claim
 
 T = TypeVar("T")
 

@@ -16,9 +16,8 @@ from roadworthy.workflows.doorbell import Doorbell
 from roadworthy.workflows.engine import Engine, Interrupted, Leave
 from roadworthy.workflows.retry import kind_of, message_of
 from roadworthy.workflows.run import Failure, Run, RunStatus
-from roadworthy.workflows.store import runs, steps
-from roadworthy.workflows.store.runs import Claim, Entered
-from roadworthy.workflows.store.steps import ClaimLost
+from roadworthy.workflows.store import claims, runs, steps
+from roadworthy.workflows.store.claims import Claim, ClaimLost, Entered
 from roadworthy.workflows.wait import Waiting
 from roadworthy.workflows.workflow import Skipped, Workflow
 
@@ -123,9 +122,9 @@ class Executor:
     def _take(self, tx: sa.Connection, run_id: str, worker_id: str) -> Claim | None:
         """Take over a run, but not from ourselves: the engine may hand over twice what lay in its queue."""
         here = self.active.get(run_id)
-        if here is not None and runs.holds(tx, here.context.claim):
+        if here is not None and claims.holds(tx, here.context.claim):
             return None
-        return runs.take(tx, run_id, worker_id)
+        return claims.take(tx, run_id, worker_id)
 
     def _enter(self, tx: sa.Connection, claim: Claim) -> Entered | Failure:
         name = runs.workflow_of(tx, claim.run_id)
@@ -133,7 +132,7 @@ class Executor:
         if workflow is None:
             return self._park(tx, claim, name, "no longer exists")
         settings = self._parts.settings.workflows.get(name)
-        entered = runs.begin(
+        entered = claims.begin(
             tx,
             claim,
             fingerprint=workflow.fingerprint,
@@ -145,7 +144,7 @@ class Executor:
     def _park(self, tx: sa.Connection, claim: Claim, workflow: str, what: str) -> Failure:
         failure = Failure("code_changed", f"Workflow {workflow!r} {what}; nothing was replayed.")
         now_ms = self._parts.clock.now_ms()
-        if not runs.leave(tx, claim, RunStatus.PARKED, now_ms=now_ms, due_at=None, failure=failure):
+        if not claims.leave(tx, claim, RunStatus.PARKED, now_ms=now_ms, due_at=None, failure=failure):
             raise ClaimLost(claim.run_id)
         return failure
 
@@ -166,7 +165,7 @@ class Executor:
             await self._settle(context)
             failure, now_ms = Failure("order_changed", str(error), step=""), self._parts.clock.now_ms()
             await self._write(
-                lambda tx: runs.leave(
+                lambda tx: claims.leave(
                     tx, context.claim, RunStatus.PARKED, now_ms=now_ms, due_at=None, failure=failure
                 )
             )
@@ -235,7 +234,7 @@ class Executor:
         over = budget is not None and seconds > budget
 
         def end(tx: sa.Connection) -> bool:
-            if not runs.finish(
+            if not claims.finish(
                 tx,
                 context.claim,
                 status,
@@ -280,7 +279,7 @@ class Executor:
 
         def leave(tx: sa.Connection) -> None:
             due_at = now_ms if waiting.over(tx) else waiting.due_at
-            runs.leave(
+            claims.leave(
                 tx,
                 context.claim,
                 RunStatus.WAITING,
@@ -304,7 +303,7 @@ class Executor:
             return
 
         def leave(tx: sa.Connection) -> None:
-            runs.leave(tx, context.claim, RunStatus.QUEUED, now_ms=now_ms, due_at=now_ms)
+            claims.leave(tx, context.claim, RunStatus.QUEUED, now_ms=now_ms, due_at=now_ms)
 
         await self._write(leave)
 

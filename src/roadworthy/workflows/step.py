@@ -32,6 +32,7 @@ from roadworthy.workflows.retry import NO_RETRY, Retry, kind_of, message_of
 from roadworthy.workflows.run import Failure, StepKind
 from roadworthy.workflows.signature import Signature, as_json, content_hash
 from roadworthy.workflows.store import steps as store
+from roadworthy.workflows.store.claims import ClaimLost
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -318,7 +319,7 @@ class _Attempts:
         async def finished() -> None:
             try:
                 await self._parts.database.write(finish)
-            except (store.ClaimLost, DatabaseError) as error:
+            except (ClaimLost, DatabaseError) as error:
                 for recording in step.recordings:
                     await recording.refused(error)
                 raise

@@ -30,8 +30,8 @@ from roadworthy.workflows.lane import LaneKeeper
 from roadworthy.workflows.retention import sweep
 from roadworthy.workflows.run import Failure
 from roadworthy.workflows.schedule import Scheduler
-from roadworthy.workflows.store import runs, workers
-from roadworthy.workflows.store.runs import Claim
+from roadworthy.workflows.store import claims, runs, workers
+from roadworthy.workflows.store.claims import Claim
 from roadworthy.workflows.workflow import Workflow
 
 T = TypeVar("T")
@@ -137,7 +137,7 @@ class Worker:
         now_ms = self._parts.clock.now_ms()
 
         def leave(tx: sa.Connection) -> None:
-            runs.requeue_of_workers(tx, [self.id], now_ms)
+            claims.requeue_of_workers(tx, [self.id], now_ms)
             workers.stop(tx, [self.id], now_ms)
 
         await self._parts.database.write(leave)
@@ -160,7 +160,7 @@ class Worker:
             return False
         names, now_ms = tuple(self._workflows), self._parts.clock.now_ms()
         claimed = await self._parts.database.write(
-            lambda tx: runs.claim_due(tx, self.id, names, room, now_ms)
+            lambda tx: claims.claim_due(tx, self.id, names, room, now_ms)
         )
         for row in claimed:  # all at once: a beat in between must not take one that waits its turn for lost
             if self._is_new(row):
@@ -194,7 +194,7 @@ class Worker:
 
         def beat(tx: sa.Connection) -> list[sa.Row[*tuple[Any, ...]]]:
             workers.beat(tx, self.id, now_ms)
-            return runs.running_on(tx, self.id)
+            return claims.running_on(tx, self.id)
 
         requeued = set(self.executor.requeued)
         held = await self._parts.database.write(beat)
@@ -210,7 +210,7 @@ class Worker:
         for (run_id, claim), beats in counted.items():
             if beats >= _LOST_AFTER_BEATS:
                 await self._parts.database.write(
-                    lambda tx, run_id=run_id, claim=claim: runs.requeue_one(
+                    lambda tx, run_id=run_id, claim=claim: claims.requeue_one(
                         tx, run_id, self.id, claim, now_ms
                     )
                 )
@@ -233,7 +233,7 @@ class Worker:
 
         def bury(tx: sa.Connection) -> list[str]:
             workers.stop(tx, dead, now_ms)
-            return runs.requeue_of_workers(tx, dead, now_ms)
+            return claims.requeue_of_workers(tx, dead, now_ms)
 
         taken = await self._parts.database.write(bury)
         for worker_id in dead:

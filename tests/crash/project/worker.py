@@ -11,7 +11,7 @@ import outside
 
 from roadworthy.workflows import step as steps
 from roadworthy.workflows.engine import Reservation
-from roadworthy.workflows.store import steps as actions
+from roadworthy.workflows.store import actions
 
 
 def insert_gates() -> None:
@@ -43,13 +43,13 @@ def insert_gates() -> None:
 
 def die_before_the_commit() -> None:
     """Kill this process when all that ends an action has been written, and nothing is committed."""
-    finish_action = actions.finish_action
+    finish = actions.finish
 
     def deadly_finish(*args: Any, **kwargs: Any) -> None:
-        finish_action(*args, **kwargs)
+        finish(*args, **kwargs)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    actions.finish_action = deadly_finish
+    actions.finish = deadly_finish
 
 
 def _name(attempts: Any) -> str:

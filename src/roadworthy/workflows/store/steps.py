@@ -1,4 +1,4 @@
-"""Steps, attempts and actions. Every write is made under the worker's claim on the run."""
+"""Steps and attempts. Every write is made under the worker's claim on the run."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,15 +6,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from roadworthy.db import Prepared, insert_once, pack, unpack
-from roadworthy.db.tables.workflows import actions, attempts, runs, step_payloads, steps
-from roadworthy.errors import IdempotencyConflict
+from roadworthy.db.tables.workflows import attempts, step_payloads, steps
 from roadworthy.records import Json
 from roadworthy.workflows.run import Attempt, AttemptStatus, Failure, Step, StepKind, StepStatus
-from roadworthy.workflows.store.runs import Claim, claim_parameters, held_by_parameters, insert
-
-
-class ClaimLost(BaseException):
-    """Another worker holds the run now; whatever this one was doing for it must have no effect."""
+from roadworthy.workflows.store.claims import Claim, assert_held
+from roadworthy.workflows.store.runs import insert
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +42,6 @@ class Begun:
     """The name and input hash under which it was recorded."""
 
 
-_HELD_QUERY = sa.select(runs.c.id).where(held_by_parameters())
-_HELD = Prepared({"sqlite": _HELD_QUERY, "postgresql": _HELD_QUERY.with_for_update(key_share=True)})
 _INSERT_STEP = insert_once(
     steps,
     "id",
@@ -97,12 +91,6 @@ _FINISH_STEP = Prepared(_THE_STEP, "status", "finished_at", "over_budget", "erro
 _SET_OUTPUT = Prepared(
     sa.update(step_payloads).where(step_payloads.c.step_id == sa.bindparam("the_id")), "output"
 )
-
-
-def assert_held(tx: sa.Connection, claim: Claim) -> None:
-    """Raise `ClaimLost` unless this worker holds the run; keeps others from taking it until the commit."""
-    if _HELD.run(tx, **claim_parameters(claim)).fetchone() is None:
-        raise ClaimLost(claim.run_id)
 
 
 def begin(tx: sa.Connection, claim: Claim, new: NewStep, now_ms: int) -> Begun:
@@ -301,77 +289,6 @@ def list_of(tx: sa.Connection, run_id: str, *, payloads: bool = True) -> list[St
             )
         )
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class ActionState:
-    """Whether an action under a key was done before."""
-
-    done: bool
-    output: Json
-
-
-def begin_action(
-    tx: sa.Connection,
-    claim: Claim,
-    *,
-    action: str,
-    key: str,
-    input_hash: str,
-    step_id: str,
-    decision_id: str | None = None,
-    now_ms: int,
-) -> ActionState:
-    """Register an action's key, or find what was done under it.
-
-    Raises `IdempotencyConflict` when the key belongs to another input, or another run acts under it now.
-    """
-    assert_held(tx, claim)
-    tx.execute(
-        insert(
-            tx,
-            actions,
-            action=action,
-            key=key,
-            input_hash=input_hash,
-            run_id=claim.run_id,
-            step_id=step_id,
-            decision_id=decision_id,
-            created_at=now_ms,
-        )
-    )
-    row = tx.execute(sa.select(actions).where(actions.c.action == action, actions.c.key == key)).one()
-    if row.input_hash != input_hash:
-        raise IdempotencyConflict(
-            f"Action {action!r} was asked before under the key {key!r} with other input (run {row.run_id}).",
-            hint="Use a new key for a new act.",
-        )
-    if row.done_at is not None:
-        return ActionState(done=True, output=unpack(row.output))
-    if row.step_id != step_id:
-        holder = tx.execute(
-            sa.select(steps.c.status, steps.c.rewound).where(steps.c.id == row.step_id)
-        ).first()
-        if holder is not None and holder.status == StepStatus.RUNNING and not holder.rewound:
-            raise IdempotencyConflict(
-                f"Action {action!r} is being done under the key {key!r} by run {row.run_id}.",
-                hint="Wait for that run.",
-            )
-        tx.execute(
-            sa.update(actions)
-            .where(actions.c.action == action, actions.c.key == key, actions.c.step_id == row.step_id)
-            .values(step_id=step_id, run_id=claim.run_id, decision_id=decision_id)
-        )
-    return ActionState(done=False, output=None)
-
-
-def finish_action(tx: sa.Connection, *, action: str, key: str, output: Json, now_ms: int) -> None:
-    """Note that an action was done."""
-    tx.execute(
-        sa.update(actions)
-        .where(actions.c.action == action, actions.c.key == key)
-        .values(done_at=now_ms, output=pack(output))
-    )
 
 
 def _end_attempt(
