@@ -2,6 +2,7 @@
 
     promote / split     the versions, then the gate, then the change
     rollback / clear    what served before, or what the settings say
+    split_route, set_flag, clear_flag    routes and flags, which no evaluation holds back
 
 The gate asks for a passing evaluation of exactly the combination that would serve, for each version that does
 not serve already. It is what the settings say (`[releases] require_eval`), and holds outside of development.
@@ -28,6 +29,7 @@ from roadworthy.releases import (
     Evidence,
     Release,
     Releases,
+    flag_subject,
     prompt_subject,
     route_subject,
 )
@@ -140,9 +142,9 @@ class Promotions:
 
         It needs no evaluation. Raises `NotFound` when nothing else served before, `StateConflict`.
         """
-        return await self._releases.rollback(
-            prompt_subject(prompt_id), Action.PROMPT_ROLLED_BACK, expect=expect, reason=reason
-        )
+        subject = prompt_subject(prompt_id)
+        expect = await self._revision(subject) if expect is None else expect
+        return await self._releases.rollback(subject, Action.PROMPT_ROLLED_BACK, expect=expect, reason=reason)
 
     async def clear(
         self, prompt_id: str, *, expect: int | None = None, reason: str = "", override: bool = False
@@ -170,9 +172,8 @@ class Promotions:
         for name in (route, *slots):
             if name not in known:
                 raise NotFound(f"There is no route {name!r}.", hint=did_you_mean(name, known))
-        await self._releases.fresh()
         subject = route_subject(route)
-        expect = _looked_at(self._releases.current(subject)) if expect is None else expect
+        expect = await self._revision(subject) if expect is None else expect
         if dict(slots) == {route: SLOTS}:
             return await self._releases.clear(
                 subject, Action.SPLIT_CHANGED, default=[Arm(route)], expect=expect, reason=reason
@@ -184,6 +185,30 @@ class Promotions:
             expect=expect,
             reason=reason,
         )
+
+    async def set_flag(
+        self, flag: str, slots: Mapping[str, int], *, expect: int | None = None, reason: str = ""
+    ) -> Change:
+        """Let a flag be one value, or several by share. Raises `InvalidInput`, `StateConflict`."""
+        subject = flag_subject(flag)
+        return await self._releases.split(
+            subject,
+            {(value, ""): share for value, share in slots.items()},
+            action=Action.FLAG_CHANGED,
+            expect=await self._revision(subject) if expect is None else expect,
+            reason=reason,
+        )
+
+    async def clear_flag(self, flag: str, *, expect: int | None = None, reason: str = "") -> Change:
+        """Let the code say what a flag is. Raises `NotFound` when it does already, `StateConflict`."""
+        subject = flag_subject(flag)
+        expect = await self._revision(subject) if expect is None else expect
+        return await self._releases.clear(subject, Action.FLAG_CHANGED, expect=expect, reason=reason)
+
+    async def _revision(self, subject: str) -> int:
+        """What is looked at when nobody says what they looked at."""
+        await self._releases.fresh()
+        return _looked_at(self._releases.current(subject))
 
     async def _version(self, prompt_id: str, label: str) -> Version:
         """The version of that label: its file's, else the one that was registered under it."""

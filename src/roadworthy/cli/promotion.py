@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from roadworthy.cli.command import JsonOption, Place, command
-from roadworthy.cli.releases import ReasonOption, SharesArgument, looked_at, shares_text, tell
+from roadworthy.cli.releases import ReasonOption, SharesArgument, shares_text, tell
 
 if TYPE_CHECKING:
     from roadworthy.app import App
@@ -73,11 +73,9 @@ async def rollback(
 ) -> None:
     """Let the version that served everybody before serve again, at once; once more goes back further."""
     from roadworthy.cli.project import records
-    from roadworthy.releases import prompt_subject
 
     async with records(place) as app:
-        expect = await looked_at(app, prompt_subject(prompt))
-        change = await app.promotions.rollback(prompt, expect=expect, reason=reason)
+        change = await app.promotions.rollback(prompt, reason=reason)
     tell(change, prompt, as_json=as_json)
 
 

@@ -11,7 +11,6 @@ import typer
 from roadworthy.cli.command import JsonOption, Place, command
 
 if TYPE_CHECKING:
-    from roadworthy.app import App
     from roadworthy.releases import Arm, Change, Release
 
 group = typer.Typer(help="List, set and clear flags, which switch code paths.", no_args_is_help=True)
@@ -53,19 +52,12 @@ async def set_(
     as_json: JsonOption = False,
 ) -> None:
     """Set a flag: on, off, the name of a variant, or shares such as on=10 off=90. Serves within a second."""
-    from roadworthy.audit import Action
     from roadworthy.cli.project import records
-    from roadworthy.releases import flag_subject, shares_of
+    from roadworthy.releases import shares_of
 
-    slots, subject = shares_of(shares), flag_subject(name)
+    slots = shares_of(shares)
     async with records(place) as app:
-        change = await app.releases.split(
-            subject,
-            {(value, ""): share for value, share in slots.items()},
-            action=Action.FLAG_CHANGED,
-            expect=await looked_at(app, subject),
-            reason=reason,
-        )
+        change = await app.promotions.set_flag(name, slots, reason=reason)
     tell(change, name, as_json=as_json)
 
 
@@ -74,22 +66,11 @@ async def clear(
     place: Place, name: FlagArgument, reason: ReasonOption = "", as_json: JsonOption = False
 ) -> None:
     """Take a flag back: it is what the code takes as its default."""
-    from roadworthy.audit import Action
     from roadworthy.cli.project import records
-    from roadworthy.releases import flag_subject
 
-    subject = flag_subject(name)
     async with records(place) as app:
-        expect = await looked_at(app, subject)
-        change = await app.releases.clear(subject, Action.FLAG_CHANGED, expect=expect, reason=reason)
+        change = await app.promotions.clear_flag(name, reason=reason)
     tell(change, name, as_json=as_json)
-
-
-async def looked_at(app: "App", subject: str) -> int:
-    """The revision of what serves now, for a change that must not undo somebody else's."""
-    await app.releases.fresh()
-    release = app.releases.current(subject)
-    return release.revision if release is not None else 0
 
 
 def tell(change: "Change", name: str, *, as_json: bool) -> None:

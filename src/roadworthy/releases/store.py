@@ -29,6 +29,16 @@ def current(tx: sa.Connection, environment: str) -> dict[str, Release]:
     return {row.subject: Release(row.subject, row.revision, unpack_arms(row.arms), row.salt) for row in rows}
 
 
+def standing(tx: sa.Connection, environment: str) -> Sequence[Change]:
+    """The change behind each release that holds, by subject."""
+    its, now = release_changes.c, releases.c
+    joined = release_changes.join(
+        releases, (now.environment == its.environment) & (now.revision == its.revision)
+    )
+    query = sa.select(release_changes).select_from(joined).where(now.environment == environment)
+    return [_change(row) for row in tx.execute(query.order_by(its.subject))]
+
+
 def raise_revision(tx: sa.Connection, environment: str) -> int:
     """The number of the change that this transaction makes; others wait for it."""
     _BEGIN.run(tx, environment=environment, revision=0)

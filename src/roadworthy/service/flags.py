@@ -1,14 +1,27 @@
-"""`/v1/flags`: the flags that are set, and setting them."""
+"""`/v1/flags`: the flags that are set, setting them, and what came of each value."""
 
 from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Query
 
 from roadworthy.access import Permission
-from roadworthy.audit import Action
 from roadworthy.releases import Release, flag_subject, slots_of
 from roadworthy.service.principal import Caller, needs, route
-from roadworthy.service.releases import ArmOut, ChangeOut, ShareBody, arms_of, change_out
+from roadworthy.service.release_model import (
+    ArmOut,
+    Before,
+    ChangeOut,
+    HistoryOut,
+    Limit,
+    OutcomesOut,
+    Reason,
+    Revision,
+    ShareBody,
+    arms_of,
+    change_out,
+    history_of,
+    outcomes_of,
+)
 from roadworthy.service.run_model import Shown
 from roadworthy.service.strict import StrictRoute
 
@@ -18,6 +31,7 @@ if TYPE_CHECKING:
 _FLAG = "flag:"
 
 Reader = Annotated[Caller, Depends(needs(Permission.PROMPTS_READ))]
+Looker = Annotated[Caller, Depends(needs(Permission.PROMPTS_READ, everywhere=True))]
 Switcher = Annotated[Caller, Depends(needs(Permission.FLAGS_MANAGE, everywhere=True))]
 Name = Annotated[str, Path(max_length=200)]
 
@@ -36,6 +50,12 @@ class FlagList(Shown):
     flags: list[FlagOut]
 
 
+class FlagReleases(HistoryOut):
+    """What a flag is, and how that came about, newest first; without arms the code says what it is."""
+
+    name: str
+
+
 def router(app: "App") -> APIRouter:
     """The routes."""
     made = APIRouter(tags=["flags"], route_class=StrictRoute)
@@ -51,17 +71,36 @@ def router(app: "App") -> APIRouter:
     @made.put("/v1/flags/{name}", summary="Set a flag", **changes)
     async def set_flag(caller: Switcher, name: Name, body: ShareBody) -> ChangeOut:
         del caller
-        slots = {(value, ""): share for value, share in slots_of(body.shares).items()}
-        return change_out(
-            await app.releases.split(
-                flag_subject(name), slots, action=Action.FLAG_CHANGED, expect=body.expect, reason=body.reason
-            )
-        )
+        slots = slots_of(body.shares)
+        return change_out(await app.promotions.set_flag(name, slots, expect=body.expect, reason=body.reason))
 
     @made.delete("/v1/flags/{name}", summary="Take a flag back", **route(Permission.FLAGS_MANAGE, 404, 409))
-    async def clear_flag(caller: Switcher, name: Name) -> ChangeOut:
+    async def clear_flag(
+        caller: Switcher,
+        name: Name,
+        reason: Annotated[Reason, Query()] = "",
+        expect: Annotated[Revision | None, Query()] = None,
+    ) -> ChangeOut:
         del caller
-        return change_out(await app.releases.clear(flag_subject(name), Action.FLAG_CHANGED))
+        return change_out(await app.promotions.clear_flag(name, expect=expect, reason=reason))
+
+    @made.get(
+        "/v1/flags/{name}/releases",
+        summary="Show what a flag is, and its history",
+        **route(Permission.PROMPTS_READ),
+    )
+    async def show(caller: Reader, name: Name, limit: Limit = 20, before: Before = None) -> FlagReleases:
+        del caller
+        return FlagReleases(name=name, **await history_of(app, flag_subject(name), [], limit, before))
+
+    @made.get(
+        "/v1/flags/{name}/outcomes",
+        summary="Show what became of the runs that met each value of a flag",
+        **route(Permission.PROMPTS_READ, 404),
+    )
+    async def became(caller: Looker, name: Name) -> OutcomesOut:
+        del caller
+        return await outcomes_of(app, flag_subject(name))
 
     return made
 

@@ -1,29 +1,31 @@
-"""`/v1/prompts/{prompt}/…`: which versions serve whom, the changes of it, and what came of a split."""
+"""`/v1/releases`, `/v1/prompts/{prompt}/…`: which versions serve whom, each change, what came of a split."""
 
-from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-from fastapi import APIRouter, Depends, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Path
+from pydantic import Field
 
 from roadworthy.access import Permission
-from roadworthy.errors import NotFound
-from roadworthy.monitoring import outcomes
-from roadworthy.releases import (
-    Change,
-    Release,
-    arm_json,
-    prompt_subject,
-    slots_of,
-)
+from roadworthy.releases import prompt_subject, slots_of
 from roadworthy.service.principal import Caller, forbidden, needs, route
+from roadworthy.service.release_model import (
+    ArmOut,
+    Before,
+    ChangeOut,
+    HistoryOut,
+    Limit,
+    OutcomesOut,
+    ReasonBody,
+    ShareBody,
+    change_out,
+    history_of,
+    outcomes_of,
+)
 from roadworthy.service.run_model import Shown
 from roadworthy.service.strict import Line, StrictRoute
 
 if TYPE_CHECKING:
     from roadworthy.app import App
-
-_MOST = 100
 
 Reader = Annotated[Caller, Depends(needs(Permission.PROMPTS_READ))]
 Looker = Annotated[Caller, Depends(needs(Permission.PROMPTS_READ, everywhere=True))]
@@ -31,75 +33,43 @@ Promoter = Annotated[Caller, Depends(needs(Permission.PROMPTS_PROMOTE, everywher
 Id = Annotated[str, Path(max_length=200)]
 
 
-class ReasonBody(BaseModel):
-    """Why something is changed."""
+class ClearBody(ReasonBody):
+    """Settings are to say again what serves."""
 
-    model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
-
-    reason: Annotated[Line, Field(max_length=255)] = ""
-    """Why; kept on record."""
-    expect: Annotated[int, Field(ge=0, le=2**53)] | None = None
-    """The revision that was looked at: 409 when something else serves by now. Left out, the present one."""
-
-
-class PromoteBody(ReasonBody):
-    """A version that is to serve everybody."""
-
-    label: Annotated[Line, Field(min_length=1)]
     override: bool = False
     """Without a passing evaluation; takes `prompts.override`, and a reason."""
 
 
-class ShareBody(ReasonBody):
-    """Names with their shares."""
+class PromoteBody(ClearBody):
+    """A version that is to serve everybody."""
 
-    shares: Annotated[dict[Line, Decimal], Field(min_length=1, max_length=20)]
-    """Percent by name, 100 in all, to a hundredth: versions of a prompt, or values of a flag."""
+    label: Annotated[Line, Field(min_length=1)]
 
 
-class SplitBody(ShareBody):
+class SplitBody(ClearBody, ShareBody):
     """Versions that are to share who asks."""
 
-    override: bool = False
-    """Without passing evaluations; takes `prompts.override`, and a reason."""
 
+class ReleaseOut(Shown):
+    """What somebody let serve, and the change that made it so."""
 
-class ArmOut(Shown):
-    """One of the things that serve."""
-
-    name: str
-    content_hash: str
-    percent: float
-
-
-class ChangeOut(Shown):
-    """One change."""
-
-    id: str
-    revision: int
     kind: str
-    arms: list[ArmOut]
-    """What served from then on; none where settings or code say."""
-    before: list[ArmOut]
-    by: str
-    by_name: str
-    reason: str
-    evidence: dict[str, Any] | None
-    """The evaluation that let each version be, by label."""
-    at: str
+    """`prompt`, `route` or `flag`."""
+    name: str
+    change: ChangeOut
 
 
-class ReleasesOut(Shown):
+class ReleaseList(Shown):
+    """All that somebody let serve; settings and code say the rest."""
+
+    environment: str
+    releases: list[ReleaseOut]
+
+
+class ReleasesOut(HistoryOut):
     """What serves of a prompt, and how that came about, newest first."""
 
     prompt: str
-    source: str
-    """`release`, or `settings` where no version was promoted."""
-    revision: int
-    arms: list[ArmOut]
-    changes: list[ChangeOut]
-    next: int | None
-    """For `before`, to get earlier changes."""
 
 
 def router(app: "App") -> APIRouter:
@@ -108,28 +78,27 @@ def router(app: "App") -> APIRouter:
     changes = route(Permission.PROMPTS_PROMOTE, 404, 409, body=True)
 
     @made.get(
+        "/v1/releases",
+        summary="List what serves by a release: prompts, routes and flags",
+        **route(Permission.PROMPTS_READ),
+    )
+    async def standing(caller: Reader) -> ReleaseList:
+        del caller
+        found = [(*one.subject.split(":", 1), change_out(one)) for one in await app.releases.standing()]
+        shown = [ReleaseOut(kind=kind, name=name, change=change) for kind, name, change in found]
+        return ReleaseList(environment=app.settings.environment, releases=shown)
+
+    @made.get(
         "/v1/prompts/{prompt}/releases",
         summary="Show what serves of a prompt, and its history",
         **route(Permission.PROMPTS_READ, 404),
     )
-    async def show(
-        caller: Reader,
-        prompt: Id,
-        limit: Annotated[int, Query(ge=1, le=_MOST)] = 20,
-        before: Annotated[int | None, Query(ge=1, le=2**53)] = None,
-    ) -> ReleasesOut:
+    async def show(caller: Reader, prompt: Id, limit: Limit = 20, before: Before = None) -> ReleasesOut:
         del caller
-        _require(app, prompt)
-        release, default = await app.promotions.serving(prompt)
-        found = await app.releases.history(prompt_subject(prompt), limit=limit + 1, before=before)
+        _, default = await app.promotions.serving(prompt)
         its = ArmOut(name=default.label, content_hash=default.content_hash, percent=100)
         return ReleasesOut(
-            prompt=prompt,
-            source="settings" if release is None else "release",
-            revision=0 if release is None else release.revision,
-            arms=[its] if release is None else arms_of(release),
-            changes=[change_out(one) for one in found[:limit]],
-            next=found[limit - 1].revision if len(found) > limit else None,
+            prompt=prompt, **await history_of(app, prompt_subject(prompt), [its], limit, before)
         )
 
     @made.post("/v1/prompts/{prompt}/promote", summary="Let a version serve everybody", **changes)
@@ -154,40 +123,28 @@ def router(app: "App") -> APIRouter:
     @made.post("/v1/prompts/{prompt}/rollback", summary="Let what served before serve again", **changes)
     async def rollback(caller: Promoter, prompt: Id, body: ReasonBody) -> ChangeOut:
         del caller
-        _require(app, prompt)
+        await app.promotions.serving(prompt)
         return change_out(await app.promotions.rollback(prompt, expect=body.expect, reason=body.reason))
+
+    @made.post("/v1/prompts/{prompt}/clear", summary="Let settings say again what serves", **changes)
+    async def clear(caller: Promoter, prompt: Id, body: ClearBody) -> ChangeOut:
+        _may(caller, body)
+        return change_out(
+            await app.promotions.clear(prompt, expect=body.expect, reason=body.reason, override=body.override)
+        )
 
     @made.get(
         "/v1/prompts/{prompt}/outcomes",
         summary="Show what became of each version of the newest split",
         **route(Permission.PROMPTS_READ, 404),
     )
-    async def became(caller: Looker, prompt: Id) -> dict[str, Any]:
+    async def became(caller: Looker, prompt: Id) -> OutcomesOut:
         del caller
-        environment, subject = app.settings.environment, prompt_subject(prompt)
-        found = await app.database.read(lambda tx: outcomes(tx, environment, subject))
-        if found is None:
-            raise NotFound(f"Versions of {prompt!r} never shared who asks in {environment!r}.")
-        return found.as_json()
+        return await outcomes_of(app, prompt_subject(prompt))
 
     return made
 
 
-def arms_of(release: Release) -> list[ArmOut]:
-    """The arms of a release."""
-    return [ArmOut.model_validate(arm_json(arm)) for arm in release.arms]
-
-
-def change_out(change: Change) -> ChangeOut:
-    """A change, as the API says it."""
-    return ChangeOut.model_validate(change.as_json())
-
-
-def _require(app: "App", prompt: str) -> None:
-    if prompt not in app.prompts:
-        raise NotFound(f"There is no prompt {prompt!r}.")
-
-
-def _may(caller: Caller, body: PromoteBody | SplitBody) -> None:
+def _may(caller: Caller, body: ClearBody) -> None:
     if body.override and not caller.principal.may(Permission.PROMPTS_OVERRIDE):
         raise forbidden(Permission.PROMPTS_OVERRIDE)

@@ -16,17 +16,22 @@ EVERYWHERE = {
     "/metrics",
     "/v1/budgets",
     "/v1/flags/{name}",
+    "/v1/flags/{name}/outcomes",
     "/v1/people",
     "/v1/people/{person_id}/disable",
     "/v1/people/{person_id}/enable",
     "/v1/people/{person_id}/grants",
     "/v1/people/{person_id}/grants/take",
     "/v1/people/{person_id}/link",
+    "/v1/prompts/{prompt}/clear",
     "/v1/prompts/{prompt}/outcomes",
     "/v1/prompts/{prompt}/promote",
     "/v1/prompts/{prompt}/rollback",
     "/v1/prompts/{prompt}/split",
     "/v1/reviews/stats",
+    "/v1/routes/{name}/clear",
+    "/v1/routes/{name}/outcomes",
+    "/v1/routes/{name}/split",
 }
 """What is not of one tenant: a role for one does not reach it."""
 BODIES = {
@@ -38,15 +43,20 @@ BODIES = {
     "/v1/people/{person_id}/grants": {"role": "viewer"},
     "/v1/people/{person_id}/grants/take": {"role": "viewer"},
     "/v1/flags/{name}": {"shares": {"on": 10, "off": 90}},
+    "/v1/prompts/{prompt}/clear": {},
     "/v1/prompts/{prompt}/promote": {"label": "v1"},
     "/v1/prompts/{prompt}/rollback": {},
     "/v1/prompts/{prompt}/split": {"shares": {"v1": 50, "v2": 50}},
+    "/v1/routes/{name}/clear": {},
+    "/v1/routes/{name}/split": {"shares": {"twice": 100}},
     "/v1/reviews/{review_id}/decide": {"verdict": "approve"},
     "/v1/reviews/{review_id}/answer": {"value": "5 euros"},
     "/v1/reviews/{review_id}/decline": {"note": "Nobody knows."},
     "/v1/reviews/{review_id}/draft": {"draft": {"amount": 4}},
     "/v1/reviews/{review_id}/assign": {"to": "Ann"},
 }
+UNKNOWN = ("{key_id}", "{prompt}", "/v1/routes/{name}")
+"""What is asked of things that do not exist here."""
 QUESTIONS = ("/v1/reviews/{review_id}/answer", "/v1/reviews/{review_id}/decline")
 """What is about a question, not about an answer that is held."""
 
@@ -111,7 +121,7 @@ async def test_every_operation_does_what_the_table_says(serve, role, own):
             expected = status == 404
         elif starts and not own:
             expected = status == 403
-        elif "{key_id}" in pattern or "{prompt}" in pattern:
+        elif any(one in pattern for one in UNKNOWN):
             expected = status == 404
         else:
             expected = status < 400 or (status, code) == (409, "state_conflict")
@@ -137,5 +147,5 @@ async def test_an_owner_of_everything_may_do_everything(serve):
     client = await desk.person(Grant(Role.OWNER))
     for method, pattern, _ in await operations(desk):
         status, _ = await ask(client, desk, method, pattern, await desk.run())
-        unknown = any(one in pattern for one in ("{key_id}", "{person_id}", "{prompt}"))
+        unknown = any(one in pattern for one in (*UNKNOWN, "{person_id}"))
         assert status == 404 if unknown else status < 400 or status == 409, (pattern, status)

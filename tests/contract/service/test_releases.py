@@ -88,6 +88,80 @@ async def test_flags_are_set_read_and_taken_back(desk):
     assert (await client.put("/v1/flags/New", json={"shares": {"on": 100}})).status_code == 422
 
 
+async def test_settings_say_again_what_serves(desk):
+    """After a clear; the second one finds nothing to clear."""
+    client = await desk.person(Grant(Role.APPROVER))
+    await client.post("/v1/prompts/reply/promote", json={"label": "v1"})
+    cleared = (await client.post("/v1/prompts/reply/clear", json={"reason": "done"})).json()
+    assert (cleared["kind"], cleared["arms"], cleared["before"][0]["name"]) == ("clear", [], "v1")
+    shown = (await client.get("/v1/prompts/reply/releases")).json()
+    assert (shown["source"], shown["arms"][0]["name"]) == ("settings", "v2")
+    assert (await client.post("/v1/prompts/reply/clear", json={})).status_code == 404
+
+
+async def test_to_clear_takes_an_evaluation_or_an_owner_where_a_promotion_does(prompts, serve):
+    """What the settings name may not serve unproven either."""
+    desk = await serve(work=False, releases__require_eval=True)
+    approver, owner = await desk.person(Grant(Role.APPROVER)), await desk.person(Grant(Role.OWNER))
+    override = {"override": True, "reason": "outage"}
+    await owner.post("/v1/prompts/reply/promote", json={"label": "v1", **override})
+    assert (await approver.post("/v1/prompts/reply/clear", json={})).json()["code"] == "not_evaluated"
+    assert (await approver.post("/v1/prompts/reply/clear", json=override)).status_code == 403
+    assert (await owner.post("/v1/prompts/reply/clear", json=override)).json()["kind"] == "clear"
+
+
+async def test_routes_share_who_asks_and_serve_themselves_again(prompts, serve):
+    """With the models of each, the history, what came of it, and conflicts as for prompts."""
+    model = {"provider": "openai", "base_url": "http://127.0.0.1:9", "model": "m"}
+    routes = {"answer": {"models": ["main"]}, "mini": {"models": ["main"]}}
+    desk = await serve(work=False, models__main=model, routes=routes)
+    client = await desk.person(Grant(Role.OPERATOR))
+    before = (await client.get("/v1/routes")).json()["routes"][0]
+    assert (before["models"], before["revision"], before["arms"][0]["percent"]) == (["main"], 0, 100.0)
+    body = {"shares": {"answer": 75, "mini": 25}, "reason": "cheaper", "expect": 0}
+    split = (await client.post("/v1/routes/answer/split", json=body)).json()
+    assert [(one["name"], one["percent"]) for one in split["arms"]] == [("answer", 75.0), ("mini", 25.0)]
+    assert (await client.post("/v1/routes/answer/split", json=body)).json()["code"] == "state_conflict"
+    became = (await client.get("/v1/routes/answer/outcomes")).json()
+    assert [one["percent"] for one in became["arms"]] == [75.0, 25.0]
+    assert became["arms"][1]["measures"]["failed"]["value"] is None
+    assert (await client.post("/v1/routes/answer/clear", json={})).json()["kind"] == "clear"
+    shown = (await client.get("/v1/routes/answer/releases")).json()
+    assert [one["kind"] for one in shown["changes"]] == ["clear", "split"]
+    assert (shown["source"], shown["arms"][0]["name"]) == ("settings", "answer")
+    assert (await client.get("/v1/routes/anser/releases")).json()["hint"] == "Did you mean 'answer'?"
+    assert (await client.post("/v1/routes/answer/split", json={"shares": {"x": 100}})).status_code == 404
+
+
+async def test_one_list_has_all_that_was_released(desk):
+    """Prompts and flags, with the change that made each so."""
+    client = await desk.person(Grant(Role.OWNER))
+    assert (await client.get("/v1/releases")).json()["releases"] == []
+    await client.post("/v1/prompts/reply/promote", json={"label": "v1", "reason": "calmer"})
+    await client.put("/v1/flags/new-rules", json={"shares": {"on": 100}})
+    await client.put("/v1/flags/old", json={"shares": {"on": 100}})
+    await client.delete("/v1/flags/old")
+    listed = (await client.get("/v1/releases")).json()
+    found = [(one["kind"], one["name"], one["change"]["arms"][0]["name"]) for one in listed["releases"]]
+    assert found == [("flag", "new-rules", "on"), ("prompt", "reply", "v1")]
+    assert listed["releases"][1]["change"]["reason"] == "calmer"
+
+
+async def test_a_flag_tells_its_history_and_what_came_of_it(desk):
+    """One that was never set has none; a reason may be given for taking one back."""
+    client = await desk.person(Grant(Role.OPERATOR))
+    assert (await client.get("/v1/flags/new-rules/releases")).json()["changes"] == []
+    assert (await client.get("/v1/flags/new-rules/outcomes")).status_code == 404
+    await client.put("/v1/flags/new-rules", json={"shares": {"on": 10, "off": 90}})
+    became = (await client.get("/v1/flags/new-rules/outcomes")).json()
+    assert {one["name"]: one["percent"] for one in became["arms"]} == {"on": 10.0, "off": 90.0}
+    late = await client.delete("/v1/flags/new-rules", params={"expect": 0})
+    assert late.json()["code"] == "state_conflict"
+    await client.delete("/v1/flags/new-rules", params={"reason": "noise"})
+    shown = (await client.get("/v1/flags/new-rules/releases")).json()
+    assert [(one["kind"], one["reason"]) for one in shown["changes"]] == [("clear", "noise"), ("split", "")]
+
+
 @pytest.mark.parametrize("path", ["releases", "outcomes"])
 async def test_an_unknown_prompt_is_not_found(desk, path):
     """As everywhere."""
