@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -21,6 +22,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from roadworthy import App, dashboard
 from roadworthy.access import Grant, Principal, Role
+from roadworthy.evals import Variant
 from roadworthy.service import Server, Service
 from roadworthy.testing.simulated import SimulatedProvider
 from roadworthy.testing.simulated.received import Received
@@ -53,7 +55,7 @@ expect.set_options(timeout=15_000)
 def answers(received: Received) -> dict[str, Any]:
     """What the provider says: as sure as the ticket's first word lets it be."""
     if "Which kind" in received.text:
-        return {"kind": "refund"}
+        return {"kind": "delivery" if "one word" in received.text and "lost" in received.text else "refund"}
     sure = {"broken": 0.95, "late": 0.5, "spam": 0.05}.get(received.text.split()[0], 0.6)
     text = f"Dear customer,\n\nwe are sorry about this: {received.text}.\n\nKind regards,\nthe desk"
     return {"text": text, "amount": 20, "confidence": sure}
@@ -62,8 +64,9 @@ def answers(received: Received) -> dict[str, Any]:
 class Live:
     """A running service, and its app; `do` runs a coroutine where they run."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, works: bool = True) -> None:
         self._folder = folder
+        self._works = works
         self._loop = asyncio.new_event_loop()
         self._started: Future[None] = Future()
         self._stop = asyncio.Event()
@@ -119,11 +122,12 @@ class Live:
 
     async def _run(self) -> None:
         self.app = _loaded(self._folder)
-        async with self.app.running(work=True):
-            service = Service(self.app, works=True, more=dashboard.routers)
+        async with self.app.running(work=self._works):
+            service = Service(self.app, works=self._works, more=dashboard.routers)
             async with Server(service, self.app.settings.service) as server:
                 self.url = server.url
-                await _seed(self.app)
+                if self._works:
+                    await _seed(self.app)
                 self._started.set_result(None)
                 await self._stop.wait()
                 service.end_streams()
@@ -144,13 +148,21 @@ def _loaded(folder: Path) -> App:
 
 
 async def _seed(app: App) -> None:
-    """What a morning at the desk leaves: runs in every state, and reviews that wait."""
+    """What a morning at the desk leaves: runs in every state, reviews that wait, splits and evaluations."""
+    await app.promotions.split("triage", {"v1": 5_000, "v2": 5_000}, reason="is one word enough?")
+    await app.promotions.split_route("careful", {"careful": 9_000, "default": 1_000})
+    await app.promotions.set_flag("night-shift", {"on": 2_500, "off": 7_500}, reason="try it")
+    app.evals.accept(await app.evals.run("triage", Variant(label="v1")))
+    await app.evals.run("triage", Variant(label="v2"))
     tickets = [
         *(f"broken parcel {number}" for number in range(6)),
         *("spam offer", "lost order 7"),
         *(f"late parcel {number}" for number in range(3)),
     ]
     started = [await app.runs.start("answer_ticket", {"ticket": ticket}) for ticket in tickets]
+    for number in range(16):
+        given = {"ticket": f"lost parcel {number}"}
+        started.append(await app.runs.start("triage_ticket", given, user_id=f"user-{number}"))
     started.append(await app.runs.start("refund", {"ticket": "late lease 9"}))
     stock = await app.runs.start("wait_for_stock", {"item": "chair"})
     for _ in range(2):
@@ -162,14 +174,26 @@ async def _seed(app: App) -> None:
 
 
 @pytest.fixture(scope="session")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """The service."""
-    folder = tmp_path_factory.mktemp("desk") / "project"
-    shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    with pytest.MonkeyPatch.context() as patch, SimulatedProvider(rules=[answers]) as provider:
+def desk_with(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Live]]:
+    """Start a service whose settings say more than the project's; one of a process works, and has a past."""
+    with ExitStack() as stack, SimulatedProvider(rules=[answers]) as provider:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("FIRST_URL", provider.base_url)
-        with Live(folder) as running:
-            yield running
+
+        def started(more: str = "", *, works: bool = False) -> Live:
+            folder = tmp_path_factory.mktemp("desk") / "project"
+            shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("__pycache__"))
+            with (folder / "roadworthy.toml").open("a") as settings:
+                settings.write(f"\n{more}\n")
+            return stack.enter_context(Live(folder, works=works))
+
+        yield started
+
+
+@pytest.fixture(scope="session")
+def live(desk_with: Callable[..., Live]) -> Live:
+    """The service."""
+    return desk_with(works=True)
 
 
 @pytest.fixture(scope="session")
@@ -185,21 +209,21 @@ def chromium() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def signed_in(live: Live, chromium: Browser) -> Callable[..., dict[str, Any]]:
-    """What the browser of somebody keeps after signing in, by name and roles; each signs in once."""
-    kept: dict[str, dict[str, Any]] = {}
+def signed_in(chromium: Browser) -> Callable[..., dict[str, Any]]:
+    """What the browser of somebody keeps after signing in, by service and name; each signs in once."""
+    kept: dict[tuple[str, str], dict[str, Any]] = {}
 
-    def state(name: str, *roles: Role | Grant) -> dict[str, Any]:
-        if name not in kept:
+    def state(live: Live, name: str, *roles: Role | Grant) -> dict[str, Any]:
+        if (live.url, name) not in kept:
             context = chromium.new_context()
             page = context.new_page()
             given = (one if isinstance(one, Grant) else Grant(one) for one in roles or (Role.OWNER,))
             page.goto(live.link(name, *given))
             page.get_by_role("button", name="Sign in").click()
             expect(page).to_have_url(f"{live.url}/")
-            kept[name] = context.storage_state()
+            kept[live.url, name] = context.storage_state()
             context.close()
-        return kept[name]
+        return kept[live.url, name]
 
     return state
 
@@ -209,7 +233,7 @@ Open = Callable[..., Page]
 
 @pytest.fixture
 def browse(live: Live, chromium: Browser, signed_in: Callable[..., dict[str, Any]]) -> Iterator[Open]:
-    """Open a page as somebody: `browse("/runs", "Ann", Role.OWNER, theme="dark")`.
+    """Open a page as somebody: `browse("/runs", "Ann", Role.OWNER, theme="dark")`; `at` is another service.
 
     In the end no page may have logged an error, or asked another host for anything.
     """
@@ -217,11 +241,16 @@ def browse(live: Live, chromium: Browser, signed_in: Callable[..., dict[str, Any
     contexts: list[BrowserContext] = []
 
     def opened(
-        path: str, name: str = "Ann Smith", *roles: Role | Grant, theme: str = "light", **options: Any
+        path: str,
+        name: str = "Ann Smith",
+        *roles: Role | Grant,
+        theme: str = "light",
+        at: Live = live,
+        **options: Any,
     ) -> Page:
         context = chromium.new_context(
-            base_url=live.url,
-            storage_state=signed_in(name, *roles),
+            base_url=at.url,
+            storage_state=signed_in(at, name, *roles),
             color_scheme=theme,
             viewport=options.pop("viewport", {"width": 1440, "height": 900}),
             **options,
@@ -230,7 +259,7 @@ def browse(live: Live, chromium: Browser, signed_in: Callable[..., dict[str, Any
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(f"{page.url}: {error}"))
         page.on("console", lambda said: _note(said, page, faults))
-        page.on("request", lambda one: None if one.url.startswith(live.url) else faults.append(one.url))
+        page.on("request", lambda one: None if one.url.startswith(at.url) else faults.append(one.url))
         page.goto(path)
         return page
 

@@ -73,7 +73,7 @@ def test_a_version_is_promoted_and_rolled_back(browse):
     page = browse("/prompts/draft-reply", "Olga Owner", Role.OWNER)
     panel = page.locator("section", has=page.get_by_role("heading", name="What serves"))
     panel.get_by_label("Version").select_option("v1")
-    panel.get_by_label("Reason").fill("v2 <rambles>")
+    panel.get_by_label("Reason").first.fill("v2 <rambles>")
     panel.get_by_role("button", name="Promote").click()
     page.get_by_role("dialog").get_by_role("button", name="Promote").click()
     expect(page.get_by_role("status").first).to_contain_text("v1 serves")

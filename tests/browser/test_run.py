@@ -75,7 +75,7 @@ def test_a_step_opens_in_place(browse, accessible, a_run):
 def test_a_run_without_script_is_the_same(browse, a_run, chromium, live, signed_in):
     """Links are links: a step opens as a page."""
     context = chromium.new_context(
-        base_url=live.url, storage_state=signed_in("Ann Smith"), java_script_enabled=False
+        base_url=live.url, storage_state=signed_in(live, "Ann Smith"), java_script_enabled=False
     )
     page = context.new_page()
     page.goto(f"/runs/{a_run('refund', 'waiting')}")

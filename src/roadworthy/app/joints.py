@@ -38,10 +38,10 @@ def proof_of(evals: Callable[[], Evals]) -> Proof:
             return Evidence(found.experiment_id, found.verdict.value, found.at, found.fingerprint)
         return Evidence(found.id, found.verdict.value, iso(found.started_at), found.fingerprint)
 
-    def suites(prompt_id: str) -> tuple[str, ...]:
-        return tuple(name for name, one in evals().suites.items() if one.target == ("prompt", prompt_id))
+    def missing(version: Version) -> tuple[str, ...]:
+        return evals().missing(version.prompt_id, version.label)
 
-    return Proof(evidence, suites)
+    return Proof(evidence, missing)
 
 
 def load_router(

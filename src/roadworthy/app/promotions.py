@@ -44,8 +44,8 @@ class Proof:
 
     evidence: Callable[[Version], Evidence | None]
     """The newest evaluation of exactly this version as it would serve; may take a while."""
-    suites: Callable[[str], tuple[str, ...]]
-    """The suites that evaluate a prompt, by name."""
+    missing: Callable[[Version], tuple[str, ...]]
+    """The suites of its prompt, by name, that did not pass it as it would serve; may take a while."""
 
 
 class Promotions:
@@ -257,18 +257,19 @@ class Promotions:
         subject = prompt_subject(version.prompt_id)
         await self._audit.record(Action.PROMPT_PROMOTED, subject, outcome=Outcome.REFUSED, detail=detail)
         environment = self._releases.environment
-        suites = self._proof.suites(version.prompt_id)
-        if suites:
-            commands = "; ".join(
-                f"roadworthy eval {name} --on {version.label} --environment {environment}" for name in suites
-            )
-            hint = f"Run: {commands}"
+        suites = await asyncio.to_thread(self._proof.missing, version)
+        commands = [
+            f"roadworthy eval {name} --on {version.label} --environment {environment}" for name in suites
+        ]
+        if commands:
+            hint = f"Run: {'; '.join(commands)}"
         else:
             hint = f"Write a suite for it: evals/{version.prompt_id}/suite.toml"
         raise NotEvaluated(
             f"{version.name} has no passing evaluation as it would serve in {environment!r}"
             f"{f' (the newest says {verdict})' if found is not None else ''}.",
             hint=f"{hint}, or let an owner override it with a reason.",
+            details={"version": version.name, "suites": list(suites), "commands": commands},
         )
 
 

@@ -90,6 +90,11 @@ def share(value: float | None, digits: int = 1) -> str:
     return "" if value is None else f"{value * 100:.{digits}f}%"
 
 
+def percent(value: float) -> str:
+    """A share from 0 to 1 that somebody gave, to a hundredth at most: `50%`, `12.5%`."""
+    return f"{value * 100:.2f}".rstrip("0").rstrip(".") + "%"
+
+
 def bounded(count: int, most: int) -> str:
     """A count that was stopped after `most`."""
     return f"{most:,}+" if count > most else f"{count:,}"
@@ -129,6 +134,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "usd": usd,
     "number": number,
     "share": share,
+    "percent": percent,
     "bounded": bounded,
     "plural": plural,
     "short_id": short_id,

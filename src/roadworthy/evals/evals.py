@@ -202,9 +202,22 @@ class Evals:
         The newest experiment of exactly this combination, else the baseline where it is of this combination;
         of a prompt with several suites what says so of the last one, if all of them pass.
         """
-        suites = [suite for suite in self.suites.values() if suite.target == ("prompt", prompt_id)]
-        found = [self._evidence(suite, label) for suite in suites]
+        found = [self._evidence(suite, label) for suite in self._suites_of(prompt_id)]
         return None if not found or None in found else found[-1]
+
+    def missing(self, prompt_id: str, label: str) -> tuple[str, ...]:
+        """The suites of a prompt that say nothing of this version, or not that it passes."""
+
+        def passed(suite: Suite) -> bool:
+            try:
+                return self._evidence(suite, label) is not None
+            except NotFound:  # its text is in the database only, and nothing evaluates it there
+                return False
+
+        return tuple(suite.name for suite in self._suites_of(prompt_id) if not passed(suite))
+
+    def _suites_of(self, prompt_id: str) -> list[Suite]:
+        return [suite for suite in self.suites.values() if suite.target == ("prompt", prompt_id)]
 
     def _evidence(self, suite: Suite, label: str) -> Experiment | Baseline | None:
         made = self._planned(suite, Variant(label=label))

@@ -87,7 +87,7 @@ def router(app: "App") -> APIRouter:
     @made.get(
         "/v1/flags/{name}/releases",
         summary="Show what a flag is, and its history",
-        **route(Permission.PROMPTS_READ),
+        **route(Permission.PROMPTS_READ, 404),
     )
     async def show(caller: Reader, name: Name, limit: Limit = 20, before: Before = None) -> FlagReleases:
         del caller

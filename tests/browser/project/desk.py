@@ -32,6 +32,7 @@ class Reply(BaseModel):
 
 
 classify = app.prompt("classify", output=Kind)
+triage = app.prompt("triage", output=Kind)
 draft_reply = app.prompt("draft-reply", output=Reply)
 
 
@@ -94,6 +95,13 @@ async def sort_ticket(ticket: str) -> str:
 async def sort_mail(tickets: list[str]) -> list[str]:
     """Sort a morning's mail, each ticket in a run of its own."""
     return [str(one) for one in await app.map(sort_ticket, tickets, on_error="collect")]
+
+
+@app.workflow
+async def triage_ticket(ticket: str) -> str:
+    """Say which desk a ticket is for."""
+    await app.flag("night-shift")
+    return (await triage(ticket=ticket)).value.kind
 
 
 @app.workflow

@@ -11,22 +11,21 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from roadworthy.access import Permission
 from roadworthy.app import App
+from roadworthy.dashboard.arms import arms_of
+from roadworthy.dashboard.pages import serving
 from roadworthy.dashboard.queries.costs import DAY_MS, Asked, Ledger, day_of
 from roadworthy.dashboard.queries.prompts import Registered, Use, registered
 from roadworthy.dashboard.rendering import Renderer
 from roadworthy.dashboard.visit import Visit, nothing_here, visits
-from roadworthy.errors import InvalidInput, PromptError, RoadworthyError
-from roadworthy.monitoring import Dimension, Latency
+from roadworthy.errors import PromptError
+from roadworthy.monitoring import Dimension, Latency, outcomes
 from roadworthy.prompts import InputSpec, Version
 from roadworthy.prompts import parse as parse_prompt
 from roadworthy.prompts.difference import side_by_side
 from roadworthy.releases import prompt_subject
-from roadworthy.service.exchange import exchange_of
-from roadworthy.service.problem import status_of
 
 _DAYS = 7
 _CHANGES = 10
-_SERVER_FAULT = 500
 _PLACE = re.compile(r"(\{\{.*?\}\}|\{%.*?%\})", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z_]\w*")
 PromptId = Annotated[str, Path(max_length=200)]
@@ -105,16 +104,14 @@ def _add_prompt(made: APIRouter, renderer: Renderer, ledger: Ledger) -> None:
         old: str | None = None,
         new: str | None = None,
         *,
-        fault: str = "",
-        status: int = 200,
+        refused: serving.Refused | None = None,
     ) -> Response:
         if prompt_id not in app.prompts:
             raise nothing_here()
-        release, default = await app.promotions.serving(prompt_id)
         on_record = await visit.read(lambda tx: registered(tx, prompt_id))
+        await app.releases.fresh()
         versions = _versions(app, prompt_id, on_record, await _uses(visit, ledger, prompt_id))
-        serving = next((one for one in versions if one.serves), versions[0])
-        chosen = _of(versions, v) if v else serving
+        chosen = _of(versions, v) if v else next((one for one in versions if one.serves), versions[0])
         difference = None
         if old and new:
             texts = _of(versions, old).text, _of(versions, new).text
@@ -122,12 +119,8 @@ def _add_prompt(made: APIRouter, renderer: Renderer, ledger: Ledger) -> None:
         return await renderer.page(
             visit,
             "prompt.html",
-            status=status,
-            fault=fault,
-            release=release,
-            serving=[(arm.name, arm.share) for arm in release.arms] if release else [(default.label, 1.0)],
-            changes=await app.releases.history(prompt_subject(prompt_id), limit=_CHANGES),
-            promotes=visit.principal.may(Permission.PROMPTS_PROMOTE),
+            status=refused.status if refused else 200,
+            **await _serving(visit, prompt_id, versions, refused),
             prompt_id=prompt_id,
             versions=versions,
             shown=chosen,
@@ -158,24 +151,41 @@ def _add_prompt(made: APIRouter, renderer: Renderer, ledger: Ledger) -> None:
         visit: Annotated[Visit, Depends(visits(app, Permission.PROMPTS_PROMOTE, everywhere=True))],
         prompt_id: PromptId,
     ) -> Response:
-        reason, looked_at = visit.field("reason"), visit.field("expect")
-        if not looked_at.isascii() or not looked_at.isdecimal() or len(looked_at) > len(str(2**53)):
-            raise InvalidInput("This form is not complete.", hint="Load the page again, and repeat it.")
-        expect = int(looked_at)
-        try:
-            if visit.field("action") == "rollback":
-                done = await app.promotions.rollback(prompt_id, expect=expect, reason=reason)
-            else:
-                label = visit.field("label")
-                done = await app.promotions.promote(prompt_id, label, expect=expect, reason=reason)
-        except RoadworthyError as error:
-            if status_of(error) >= _SERVER_FAULT:
-                raise
-            exchange_of(visit.request.scope).code = error.code
-            fault = f"{error.message} {error.hint}".strip()
-            return await page(visit, prompt_id, fault=fault, status=status_of(error))
-        said = f"{done.arms[0].name} serves in {done.environment}."
+        if prompt_id not in app.prompts:
+            raise nothing_here()
+        done = await serving.change(app, visit, prompt_id)
+        if isinstance(done, serving.Refused):
+            return await page(visit, prompt_id, refused=done)
+        _, default = await app.promotions.serving(prompt_id)
+        names = " and ".join(arm.name for arm in done.arms) or default.label
+        said = f"{names} {'share who asks' if len(done.arms) > 1 else 'serves'} in {done.environment}."
         return visit.go(f"/prompts/{quote(prompt_id, safe='')}", said)
+
+
+async def _serving(
+    visit: Visit, prompt_id: str, versions: Sequence[Shown], refused: serving.Refused | None
+) -> dict[str, Any]:
+    """What the panel of what serves shows."""
+    app, subject = visit.app, prompt_subject(prompt_id)
+    release, default = await app.promotions.serving(prompt_id)
+    split = None
+    if visit.may(Permission.PROMPTS_READ):  # figures of all tenants together
+        environment = app.settings.environment
+        found = await visit.read(lambda tx: outcomes(tx, environment, subject))
+        split = arms_of(found, sees_costs=visit.may(Permission.COSTS_READ)) if found else None
+    now = serving.shares_now(release, default.label)
+    return {
+        "release": release,
+        "serving": [(arm.name, arm.share) for arm in release.arms] if release else [(default.label, 1.0)],
+        "changes": await app.releases.history(subject, limit=_CHANGES),
+        "promotes": visit.principal.may(Permission.PROMPTS_PROMOTE),
+        "needs_eval": app.promotions.needs_eval,
+        "settings_say": default.label,
+        "split": split,
+        "shares": refused.shares if refused and refused.shares else now,
+        "share_names": serving.share_names([one.label for one in versions], now),
+        "refused": refused,
+    }
 
 
 def _about(visit: Visit) -> dict[str, Any]:
