@@ -14,7 +14,7 @@ def test_a_split_is_told_arm_by_arm(browse):
     split = page.get_by_role("region", name="What came of the split")
     expect(split).to_contain_text("Running")
     assert split.get_by_role("columnheader").all_inner_texts()[1:] == [
-        "v2 the others are held against it",
+        "v2 base",
         "v1",
     ]
     cells = split.get_by_role("row", name="Users").get_by_role("cell")
@@ -97,3 +97,61 @@ def refuse(page, label):
     panel.get_by_label("Version").select_option(label)
     panel.get_by_role("button", name="Promote").click()
     page.get_by_role("dialog").get_by_role("button", name="Promote").click()
+
+
+def test_a_flag_is_set_changed_and_taken_back(browse):
+    """Each change is asked for once more, and stays in the history; what is no share changes nothing."""
+    page = browse("/flags", "Olga Owner", Role.OWNER)
+    page.expected_errors = ("422",)
+    flags = page.get_by_role("region", name="Flags")
+    flags.get_by_label("Flag").fill("new-rules")
+    flags.get_by_label("Is").fill("on=10 off=80")
+    confirm(page, flags.get_by_role("button", name="Set the flag"))
+    expect(page.get_by_role("alert")).to_contain_text("90, not 100 percent")
+    expect(flags.get_by_label("Flag")).to_have_value("new-rules")
+    flags.get_by_label("Is").fill("on=10 off=90")
+    confirm(page, flags.get_by_role("button", name="Set the flag"))
+    page.wait_for_url("**/flags/flag/new-rules")
+    expect(page.get_by_role("status").first).to_have_text("new-rules is on and off in development.")
+    panel = page.get_by_role("region", name="What serves")
+    panel.get_by_label("Is").fill("on")
+    panel.get_by_label("Reason").fill("all is <well>")
+    confirm(page, panel.get_by_role("button", name="Set the flag"))
+    expect(panel.locator("tbody tr").first).to_contain_text("all is <well>")
+    expect(page.get_by_role("region", name="What came of the split")).to_contain_text("over; begun")
+    confirm(page, panel.get_by_role("button", name="Take the flag back"))
+    expect(page.locator("h1 + p")).to_contain_text("what the code takes as its default")
+    expect(panel.locator("tbody tr")).to_have_count(3)
+
+
+def test_a_flag_tells_what_came_of_its_values(browse):
+    """The runs that met each."""
+    page = browse("/flags")
+    page.get_by_role("link", name="night-shift").click()
+    users = page.get_by_role("region", name="What came of the split").get_by_role("row", name="Users")
+    assert sum(int(one.split()[0]) for one in users.get_by_role("cell").all_inner_texts()) == 16
+    assert page.request.get("/flags/flag/never-set").status == 404
+    assert page.request.get("/flags/route/nothing").status == 404
+
+
+def test_routes_share_until_one_serves_itself_again(browse):
+    """From the list of routes, by whoever may switch them; the others see no form."""
+    page = browse("/flags", "Otto Operator", Role.OPERATOR)
+    row = page.get_by_role("region", name="Routes").get_by_role("row", name="careful")
+    expect(row).to_contain_text("careful 90%, default 10%")
+    row.get_by_role("link").click()
+    panel = page.get_by_role("region", name="What serves")
+    panel.get_by_label("Percent for careful").fill("75")
+    panel.get_by_label("Percent for default").fill("25")
+    confirm(page, panel.get_by_role("button", name="Share between routes"))
+    expect(panel.locator("tbody tr").first).to_contain_text("default 25%, careful 75%")
+    expect(panel.locator("tbody tr").first).to_contain_text("Otto Operator")
+    page = browse("/flags/route/careful", "Vera Viewer", Role.VIEWER)
+    expect(page.get_by_role("region", name="What serves")).to_be_visible()
+    expect(page.get_by_role("button", name="Share between routes")).to_have_count(0)
+
+
+def confirm(page, button):
+    """Press a button, and say yes to what it asks."""
+    button.click()
+    page.get_by_role("dialog").get_by_role("button").first.click()

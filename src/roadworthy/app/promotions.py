@@ -76,8 +76,7 @@ class Promotions:
     async def serving(self, prompt_id: str) -> tuple[Release | None, Version]:
         """The release of a prompt, and the version that the settings name. Raises `NotFound`."""
         default = self._catalogue.default_version(prompt_id)
-        await self._releases.fresh()
-        return self._releases.current(prompt_subject(prompt_id)), default
+        return await self._releases.now(prompt_subject(prompt_id)), default
 
     async def promote(
         self,
@@ -207,8 +206,7 @@ class Promotions:
 
     async def _revision(self, subject: str) -> int:
         """What is looked at when nobody says what they looked at."""
-        await self._releases.fresh()
-        return _looked_at(self._releases.current(subject))
+        return _looked_at(await self._releases.now(subject))
 
     async def _version(self, prompt_id: str, label: str) -> Version:
         """The version of that label: its file's, else the one that was registered under it."""

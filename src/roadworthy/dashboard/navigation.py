@@ -35,7 +35,14 @@ MENU = (
             Entry("Costs and budgets", "/costs", "costs", Permission.COSTS_READ, "c"),
         ),
     ),
-    Group("Improve", (Entry("Prompts", "/prompts", "prompts", Permission.PROMPTS_READ, "p"),)),
+    Group(
+        "Improve",
+        (
+            Entry("Prompts", "/prompts", "prompts", Permission.PROMPTS_READ, "p"),
+            Entry("Evaluations", "/evaluations", "evaluations", Permission.PROMPTS_READ, "e"),
+            Entry("Flags and routes", "/flags", "flags", Permission.PROMPTS_READ, "f"),
+        ),
+    ),
     Group(
         "Govern",
         (

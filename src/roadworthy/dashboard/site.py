@@ -8,6 +8,8 @@ from roadworthy.dashboard.pages import (
     access,
     audit,
     costs,
+    evaluations,
+    flags,
     overview,
     prompts,
     review,
@@ -27,7 +29,7 @@ def routers(parts: Parts) -> Sequence[APIRouter]:
     static = StaticFiles()
     renderer = Renderer(parts.app, static)
     ledger = Ledger(parts.app)
-    pages = (runs, run, reviews, review, audit, access)
+    pages = (runs, run, reviews, review, evaluations, flags, audit, access)
     return [
         static.router(),
         overview.router(renderer, parts.health, ledger),

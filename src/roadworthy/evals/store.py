@@ -55,9 +55,10 @@ def latest(
     suite: str | None = None,
     fingerprint: str | None = None,
     finished: bool = False,
+    before: tuple[int, str] | None = None,
     limit: int = 20,
 ) -> list[Experiment]:
-    """The newest experiments, newest first."""
+    """The newest experiments, newest first; `before` is where the page before ended: its start and its id."""
     query = experiments.select()
     if suite is not None:
         query = query.where(experiments.c.suite == suite)
@@ -65,8 +66,16 @@ def latest(
         query = query.where(experiments.c.fingerprint == fingerprint)
     if finished:
         query = query.where(experiments.c.status == ExperimentStatus.FINISHED.value)
-    query = query.order_by(experiments.c.started_at.desc(), experiments.c.id.desc()).limit(limit)
+    place = (experiments.c.started_at, experiments.c.id)
+    if before is not None:
+        query = query.where(sa.tuple_(*place) < sa.tuple_(*map(sa.literal, before)))
+    query = query.order_by(*(one.desc() for one in place)).limit(limit)
     return [_experiment(row) for row in tx.execute(query).mappings()]
+
+
+def suites(tx: sa.Connection) -> list[str]:
+    """The suites that were ever run here, by name."""
+    return list(tx.execute(sa.select(experiments.c.suite).distinct().order_by(experiments.c.suite)).scalars())
 
 
 def _row(experiment: Experiment) -> dict[str, Any]:

@@ -107,6 +107,10 @@ class Releases:
             lambda tx: store.history(tx, self.environment, subject, limit=limit, before=before)
         )
 
+    async def now(self, subject: str) -> Release | None:
+        """The release of a subject as the database has it: for those who decide, and see what was decided."""
+        return await self._database.read(lambda tx: store.current(tx, self.environment).get(subject))
+
     async def standing(self) -> Sequence[Change]:
         """The change behind each release that holds, by subject: all that settings and code do not say."""
         return await self._database.read(lambda tx: store.standing(tx, self.environment))

@@ -134,8 +134,7 @@ async def history_of(
     app: "App", subject: str, default: list[ArmOut], limit: int, before: int | None
 ) -> dict[str, Any]:
     """The fields of a `HistoryOut`; `default` is what serves where there is no release."""
-    await app.releases.fresh()
-    release = app.releases.current(subject)
+    release = await app.releases.now(subject)
     found = await app.releases.history(subject, limit=limit + 1, before=before)
     return {
         "source": "settings" if release is None else "release",

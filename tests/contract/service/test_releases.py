@@ -63,6 +63,7 @@ async def test_production_takes_an_evaluation_or_an_owner(prompts, serve):
     approver, owner = await desk.person(Grant(Role.APPROVER)), await desk.person(Grant(Role.OWNER))
     refused = await approver.post("/v1/prompts/reply/promote", json={"label": "v1"})
     assert (refused.status_code, refused.json()["code"]) == (409, "not_evaluated")
+    assert refused.json()["details"] == {"version": "reply@v1", "suites": [], "commands": []}
     body = {"label": "v1", "override": True, "reason": "outage"}
     assert (await approver.post("/v1/prompts/reply/promote", json=body)).status_code == 403
     assert (await owner.post("/v1/prompts/reply/promote", json={**body, "reason": ""})).status_code == 422

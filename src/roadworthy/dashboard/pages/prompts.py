@@ -22,7 +22,7 @@ from roadworthy.monitoring import Dimension, Latency, outcomes
 from roadworthy.prompts import InputSpec, Version
 from roadworthy.prompts import parse as parse_prompt
 from roadworthy.prompts.difference import side_by_side
-from roadworthy.releases import prompt_subject
+from roadworthy.releases import Release, prompt_subject
 
 _DAYS = 7
 _CHANGES = 10
@@ -109,8 +109,8 @@ def _add_prompt(made: APIRouter, renderer: Renderer, ledger: Ledger) -> None:
         if prompt_id not in app.prompts:
             raise nothing_here()
         on_record = await visit.read(lambda tx: registered(tx, prompt_id))
-        await app.releases.fresh()
-        versions = _versions(app, prompt_id, on_record, await _uses(visit, ledger, prompt_id))
+        serves = await app.promotions.serving(prompt_id)
+        versions = _versions(app, serves, on_record, await _uses(visit, ledger, prompt_id))
         chosen = _of(versions, v) if v else next((one for one in versions if one.serves), versions[0])
         difference = None
         if old and new:
@@ -120,7 +120,7 @@ def _add_prompt(made: APIRouter, renderer: Renderer, ledger: Ledger) -> None:
             visit,
             "prompt.html",
             status=refused.status if refused else 200,
-            **await _serving(visit, prompt_id, versions, refused),
+            **await _serving(visit, serves, versions, refused),
             prompt_id=prompt_id,
             versions=versions,
             shown=chosen,
@@ -163,11 +163,14 @@ def _add_prompt(made: APIRouter, renderer: Renderer, ledger: Ledger) -> None:
 
 
 async def _serving(
-    visit: Visit, prompt_id: str, versions: Sequence[Shown], refused: serving.Refused | None
+    visit: Visit,
+    serves: tuple[Release | None, Version],
+    versions: Sequence[Shown],
+    refused: serving.Refused | None,
 ) -> dict[str, Any]:
     """What the panel of what serves shows."""
-    app, subject = visit.app, prompt_subject(prompt_id)
-    release, default = await app.promotions.serving(prompt_id)
+    app, (release, default) = visit.app, serves
+    subject = prompt_subject(default.prompt_id)
     split = None
     if visit.may(Permission.PROMPTS_READ):  # figures of all tenants together
         environment = app.settings.environment
@@ -213,12 +216,15 @@ def _together(uses: Iterable[Use]) -> Use:
 
 
 def _versions(
-    app: App, prompt_id: str, on_record: Sequence[Registered], uses: Mapping[str, Use]
+    app: App,
+    serves: tuple[Release | None, Version],
+    on_record: Sequence[Registered],
+    uses: Mapping[str, Use],
 ) -> list[Shown]:
     """Those with a file and those that were registered once, the newest label first."""
-    release, serving = app.releases.current(prompt_subject(prompt_id)), app.version(prompt_id)
+    (release, default), prompt_id = serves, serves[1].prompt_id
     shares = {arm.key: arm.share for arm in release.arms} if release is not None else {}
-    shares = shares or {(serving.label, serving.content_hash): 1.0}
+    shares = shares or {(default.label, default.content_hash): 1.0}
     files = {one.label: one for one in app.prompts.versions(prompt_id)}
     known = {one.label: one for one in on_record}
     labels = [*(label for label in known if label not in files), *files]
