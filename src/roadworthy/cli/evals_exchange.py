@@ -83,12 +83,16 @@ def _told(read: "Imported") -> None:
         for one in read.evaluators:
             lines = [f"{name} = {_toml(value)}" for name, value in one.items()]
             say(clean("\n".join(["[[evaluators]]", *lines]), lines=True))
+        if any(str(one.get("evaluator", "")).startswith("MODULE:") for one in read.evaluators):
+            say("In the place of MODULE goes the module of the project that the class stands in.")
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
         pairs = (f"{json.dumps(str(key))} = {_toml(inner)}" for key, inner in value.items())  # type: ignore[misc]
         return f"{{ {', '.join(pairs)} }}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"  # type: ignore[arg-type]
     return json.dumps(value, ensure_ascii=False)
 
 

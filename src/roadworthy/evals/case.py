@@ -58,6 +58,12 @@ class Case:
         told |= {name: said for name in ("source", "note") if (said := getattr(self, name))}
         return told
 
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """Tags, source and note, as other tools have them; what is empty is left out."""
+        told: dict[str, Any] = {"tags": list(self.tags), "source": self.source, "note": self.note}
+        return {name: value for name, value in told.items() if value}
+
     @cached_property
     def content_hash(self) -> str:
         """SHA-256 over what decides its outcome: inputs, expectation and tags."""

@@ -34,13 +34,15 @@ class Score:
     """Whether it is told only: neither its yes nor its no decides whether the case passed."""
     cost_usd: Decimal = Decimal(0)
     """What judging cost, where a model judged."""
+    label: str = ""
+    """The word that it has for what it saw, where it gives words; for people, and programs."""
 
     def as_json(self) -> dict[str, Json]:
         """For records and reports; what is empty is left out."""
         told: dict[str, Json] = {"evaluator": self.evaluator, "passed": self.passed}
         if self.value is not None:
             told["value"] = self.value
-        told |= {name: said for name in ("category", "reason") if (said := getattr(self, name))}
+        told |= {name: said for name in ("label", "category", "reason") if (said := getattr(self, name))}
         if self.cost_usd:
             told["cost_usd"] = str(self.cost_usd)
         told |= {name: True for name in ("error", "informs") if getattr(self, name)}

@@ -3,6 +3,8 @@
 import asyncio
 import importlib
 import re
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from roadworthy.evals import Case, Outcome
 from roadworthy.evals.evaluator import Workshop
 from roadworthy.evals.evaluators.function import PythonSettings
 from roadworthy.evals.statistics import cases_needed, wilson
+from roadworthy.evals.suite import SuiteSettings
 
 PAGE = (Path(__file__).parents[3] / "docs" / "evals.md").read_text(encoding="utf-8")
 
@@ -38,6 +41,12 @@ def test_the_page_s_commands_print_what_it_shows(project, shown_and_real, fits):
     polite = PythonSettings(kind="python", function="polite").build(workshop)
     said = asyncio.run(polite.score(Case("c", {}), Outcome(output={"message": "You!"})))
     assert (said.passed, said.reason) == (False, "no greeting")
+    part = re.search(r"# part of evals/sort-message/suite.toml\n(.*?)```", PAGE, re.DOTALL)
+    workshop = replace(workshop, folder=project / "evals" / "sort-message")
+    short, text = (one.build(workshop) for one in SuiteSettings(**tomllib.loads(part[1])).evaluators)
+    said = asyncio.run(short.score(Case("c", {}), Outcome(output="complaints")))
+    assert (said.passed, said.reason) == (False, "10 characters")
+    assert asyncio.run(text.score(Case("c", {}), Outcome(output="complaints"))).passed
 
 
 def test_what_the_page_says_of_numbers_of_cases_is_so():

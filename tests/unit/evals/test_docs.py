@@ -23,7 +23,7 @@ def render() -> str:
     parts += [f"{', '.join(comparing)}:\n", *table(Wanting, Common.model_fields)]
     for name, kind in KINDS.items():
         above = Wanting if issubclass(kind, Wanting) else Common
-        summary = re.sub(r'^`kind = "\w+"`: ', "", " ".join((kind.__doc__ or "").split()))
+        summary = re.sub(r'^`kind = "[\w-]+"`: ', "", " ".join((kind.__doc__ or "").split()))
         parts += [f"### `{name}`\n", summary[0].upper() + summary[1:] + "\n"]
         known = {**above.model_fields, "kind": None}
         if changed := kind.model_fields["field"].get_default() != Common.model_fields["field"].get_default():

@@ -29,11 +29,15 @@ evaluators:
 - Contains: {value: Par, case_sensitive: false}
 - MaxDuration: 2
 - IsInstance: str
+- Contains: {value: {city: Paris}}
+- Polite: {words: [please, thanks], strict: null}
+- Short: 7
+- MaxToolCalls: {max_calls: 2}
 """
 
 
 def test_a_data_set_of_pydantic_evals(tmp_path):
-    """Cases, tags and four evaluators are taken over; everything else is told."""
+    """Cases, tags and evaluators are taken over; what is not is told."""
     path = tmp_path / "capitals.yaml"
     path.write_text(YAML)
     found = import_(path, Format.of(path))
@@ -51,12 +55,24 @@ def test_a_data_set_of_pydantic_evals(tmp_path):
     assert found.left == {
         "evaluator 'LLMJudge' of one case": 1,
         "metadata 'difficulty'": 1,
-        "evaluator 'IsInstance' of the data set": 1,
+        "evaluator 'Short' of the data set": 1,
+        "evaluator 'MaxToolCalls' of the data set": 1,
     }
     assert found.evaluators == (
         {"kind": "exact"},
         {"kind": "contains", "all": ["Par"], "case_sensitive": False},
         {"kind": "latency", "at_most_seconds": 2.0},
+        {"kind": "pydantic-evals", "evaluator": "IsInstance", "options": {"type_name": "str"}},
+        {
+            "kind": "pydantic-evals",
+            "evaluator": "Contains",
+            "options": {"value": {"city": "Paris"}},
+        },
+        {
+            "kind": "pydantic-evals",
+            "evaluator": "MODULE:Polite",
+            "options": {"words": ["please", "thanks"]},
+        },
     )
 
 
@@ -141,10 +157,12 @@ def test_evaluators_are_written_where_the_other_tool_has_them(tmp_path):
     (tmp_path / "suite.toml").write_text(
         '[[evaluators]]\nkind = "exact"\n[[evaluators]]\nkind = "contains"\nall = ["x"]\n'
         '[[evaluators]]\nkind = "regex"\npattern = "x"\n'
+        '[[evaluators]]\nkind = "pydantic-evals"\nevaluator = "tone:Polite"\noptions = { strict = true }\n'
     )
     suite = load_suite(tmp_path)
     made = export([Case("a", {"b": 1})], suite.settings, Format.PYDANTIC_EVALS, "mine")
-    assert "- EqualsExpected\n- Contains:\n    value: x\n    case_sensitive: false\n" in made.text
+    for its in ("Contains:\n    value: x\n    case_sensitive: false", "Polite:\n    strict: true"):
+        assert f"- {its}\n" in made.text
     assert dict(made.left) == {"evaluator 'regex'": 1}
 
 

@@ -21,6 +21,7 @@ from roadworthy.evals.evaluators import (
     lists,
     numeric,
     pairwise,
+    pydantic_evaluator,
     sets,
     similarity,
     text,
@@ -48,6 +49,7 @@ EvaluatorSettings = Annotated[
     | function.PythonSettings
     | judge.JudgeSettings
     | pairwise.PairwiseSettings
+    | pydantic_evaluator.PydanticEvalsSettings
     | compose.AllOfSettings
     | compose.AnyOfSettings
     | compose.NoneOfSettings,

@@ -22,14 +22,13 @@ from roadworthy.evals.case import Case
 from roadworthy.evals.evaluator import Evaluator, Score, Workshop
 from roadworthy.evals.evaluators.plain import Plain
 from roadworthy.evals.evaluators.settings import Common, Share
-from roadworthy.evals.evaluators.values import MISSING, found, shown
+from roadworthy.evals.evaluators.values import MISSING, found, readable, shown
 from roadworthy.evals.target import Outcome
 from roadworthy.settings.rules import Name
 
 TAKES = ("output", "expected", "inputs", "case", "outcome")
 """What a function can ask for, by name."""
 _PAIR = 2
-_LONGEST_REASON = 500
 
 
 def parameters(function: Callable[..., Any]) -> tuple[str, ...]:
@@ -103,28 +102,23 @@ class _Function(Plain[PythonSettings]):
                     said = await said
             return self._score(said)
         except Exception as error:  # noqa: BLE001 - whatever a project's code does, other cases go on
-            return self.cannot(f"{type(error).__name__}: {_plain(str(error))}")
+            return self.cannot(f"{type(error).__name__}: {readable(str(error))}")
 
     def _score(self, said: Any) -> Score:
         """What was returned, as a score."""
         if isinstance(said, Score):
             informs = said.informs or not self.blocks
-            return replace(said, evaluator=self.name, reason=_plain(said.reason), informs=informs)
+            return replace(said, evaluator=self.name, reason=readable(said.reason), informs=informs)
         reason = ""
         pair = cast("tuple[Any, ...]", said) if isinstance(said, tuple) else ()
         if len(pair) == _PAIR:
-            reason = "" if pair[1] is None else _plain(str(pair[1]))
+            reason = "" if pair[1] is None else readable(str(pair[1]))
         value = cast("object", pair[0] if len(pair) == _PAIR else said)
         if value is None or isinstance(value, str):
-            return self.no(_plain(value)) if value else self.yes(reason=reason)
+            return self.no(readable(value)) if value else self.yes(reason=reason)
         if isinstance(value, bool) or type(value).__name__ in {"bool", "bool_"}:  # NumPy's is no bool
             return self.yes(reason=reason) if value else self.no(reason)
         if isinstance(value, Real) and 0 <= float(value) <= 1:
             return self.rated(float(value), self.settings.at_least, reason)
         usable = "return true, false, a number from 0 to 1, or a reason"
         return self.cannot(f"it returned {shown(value)}: {usable}")
-
-
-def _plain(text: str) -> str:
-    """What a function says, as far as it can be stored and read."""
-    return text[:_LONGEST_REASON].encode("utf-8", "replace").decode().replace("\0", "")

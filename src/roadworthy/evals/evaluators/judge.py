@@ -14,13 +14,12 @@ from roadworthy.evals.case import Case
 from roadworthy.evals.evaluator import Evaluator, Score, Workshop
 from roadworthy.evals.evaluators.plain import Plain
 from roadworthy.evals.evaluators.settings import Characters, Common, Share
-from roadworthy.evals.evaluators.values import MISSING, found, shown
+from roadworthy.evals.evaluators.values import MISSING, found, readable, shown
 from roadworthy.evals.target import Outcome
 from roadworthy.settings.rules import RuleError, Text
 
 Source = Literal["input", "output", "expected", "case"]
 _NOT_CALIBRATED = "informs only: not calibrated (roadworthy evals calibrate {suite})"
-_LONGEST_REASON = 500
 
 
 def _odd(value: int) -> int:
@@ -101,12 +100,12 @@ class Judge(Plain[JudgeSettings]):
         if not answer.answered:
             return self.cannot(f"the judge did not answer ({answer.error})")
         reason = found(answer.output, "reason")
-        told = reason[:_LONGEST_REASON].encode("utf-8", "replace").decode() if isinstance(reason, str) else ""
+        told = readable(reason) if isinstance(reason, str) else ""
         passed, score, label = (found(answer.output, name) for name in ("passed", "score", "label"))
         value = float(score) if _is_share(score) else None
         if isinstance(label, str) and not isinstance(passed, bool):
             passed = label.strip().casefold() in {one.casefold() for one in self.settings.passing}
-            told = told or label[:_LONGEST_REASON]
+            told = told or readable(label)
         if not isinstance(passed, bool):
             if value is None:
                 return self.cannot(f"the judge gave no verdict: {shown(answer.output)}")

@@ -34,6 +34,10 @@ class Plain(Generic[S]):
         kind = self.settings.category or category or self.name
         return Score(self.name, False, value, kind, reason, False, not self.blocks)
 
+    def says(self, value: float | None = None, reason: str = "", label: str = "") -> Score:
+        """It told something, and said neither yes nor no."""
+        return Score(self.name, None, value, "", reason, False, not self.blocks, label=label)
+
     def cannot(self, reason: str) -> Score:
         """It could not judge."""
         return Score(
@@ -43,7 +47,7 @@ class Plain(Generic[S]):
     def rated(self, value: float, at_least: float | None, reason: str, *, category: str = "") -> Score:
         """A number, which decides where there is a least one."""
         if at_least is None:
-            return Score(self.name, None, value, "", reason, False, not self.blocks)
+            return self.says(value, reason)
         if value >= at_least:
             return self.yes(value, reason)
         said = f"{value:.3g}, at least {at_least:g} is asked for"

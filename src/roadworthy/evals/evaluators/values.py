@@ -18,6 +18,7 @@ _SHOWN.maxlist = _SHOWN.maxdict = 6
 _SHOWN.maxlevel = 4
 _SHOWN.maxlong = 40
 _MOST_SHOWN = 200
+_MOST_SAID = 500
 
 
 def found(value: Any, path: str) -> Any:
@@ -92,6 +93,11 @@ def text_of(value: Any) -> str | None:
 def whole(text: str) -> str:
     """The text with half characters replaced, for what takes only Unicode."""
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def readable(text: str) -> str:
+    """What somebody else's code says, as far as it can be stored and read; 500 characters at most."""
+    return whole(text[:_MOST_SAID]).replace("\0", "")
 
 
 def texts_of(value: Any) -> list[str]:

@@ -33,12 +33,6 @@ class Foreign:
         return found
 
 
-def metadata_of(case: Case) -> dict[str, Any]:
-    """Tags, source and note as metadata; what is empty is left out."""
-    told: dict[str, Any] = {"tags": list(case.tags), "source": case.source, "note": case.note}
-    return {name: value for name, value in told.items() if value}
-
-
 def plain(value: Any) -> Any:
     """A value as JSON says it: dates become texts. Raises `ValueError` for what goes round in circles."""
     return json.loads(json.dumps(value, default=str))

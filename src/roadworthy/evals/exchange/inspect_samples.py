@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from roadworthy.errors import Fault
 from roadworthy.evals.case import Case
-from roadworthy.evals.exchange.foreign import Foreign, metadata_of
+from roadworthy.evals.exchange.foreign import Foreign
 
 _SAMPLE = frozenset({"input", "target", "choices", "id", "metadata"})
 _NAMES = ("input", "choices")
@@ -56,7 +56,7 @@ def write(cases: Sequence[Case]) -> str:
 
 
 def _sample(case: Case) -> dict[str, Any]:
-    metadata = metadata_of(case)
+    metadata = case.metadata
     simple = _is_simple(case.inputs)
     if simple:
         sample: dict[str, Any] = {"id": case.id, **case.inputs}

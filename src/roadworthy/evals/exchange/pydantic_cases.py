@@ -1,4 +1,8 @@
-"""Data sets of pydantic-evals: `read`, `write`. Evaluators are taken over where there is one of ours."""
+"""Data sets of pydantic-evals: `read`, `write`.
+
+An evaluator becomes one of ours where that judges the same, so that nothing else has to be installed; any
+other stays what it is, as `kind = "pydantic-evals"`. One that asks a model by itself is told.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -10,9 +14,14 @@ from roadworthy.errors import ConfigurationError, Fault
 from roadworthy.evals.case import Case
 from roadworthy.evals.evaluators.exact import ExactSettings
 from roadworthy.evals.evaluators.limits import LatencySettings
+from roadworthy.evals.evaluators.pydantic_evaluator import (
+    ASK_MODELS,
+    NEED_SPANS,
+    PydanticEvalsSettings,
+)
 from roadworthy.evals.evaluators.settings import Common
 from roadworthy.evals.evaluators.text import ContainsSettings
-from roadworthy.evals.exchange.foreign import Foreign, inputs_of, metadata_of, plain
+from roadworthy.evals.exchange.foreign import Foreign, inputs_of, plain
 from roadworthy.evals.suite import SuiteSettings
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -66,14 +75,10 @@ def _named(said: Any) -> tuple[str, dict[str, Any]]:
     return str(cast("object", said)), {}
 
 
-_OURS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
-    "EqualsExpected": lambda _: {"kind": "exact"},
-    "Equals": lambda given: {"kind": "exact", "value": given["value"]},
-    "Contains": lambda given: {
-        "kind": "contains",
-        "all": [str(given["value"])],
-        "case_sensitive": given.get("case_sensitive", True),
-    },
+_OURS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any] | None]] = {
+    "EqualsExpected": lambda given: None if given else {"kind": "exact"},
+    "Equals": lambda given: {"kind": "exact", "value": given["value"]} if len(given) == 1 else None,
+    "Contains": lambda given: _contains(**given),
     "MaxDuration": lambda given: {
         "kind": "latency",
         "at_most_seconds": float(given["seconds"] if "seconds" in given else given["value"]),
@@ -81,12 +86,30 @@ _OURS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
+def _contains(value: Any, *, case_sensitive: bool = True) -> dict[str, Any] | None:
+    if not isinstance(value, str):  # theirs looks into objects and lists
+        return None
+    return {"kind": "contains", "all": [value], "case_sensitive": case_sensitive}
+
+
 def _take(said: Any, found: Foreign) -> None:
     name, given = _named(said)
     try:
-        found.evaluators.append(_OURS[name](given))
+        ours = _OURS[name](given) if name in _OURS else None
     except (KeyError, TypeError, ValueError):
+        ours = None
+    theirs = name in _OURS or name == "IsInstance"
+    if name == "IsInstance" and set(given) == {"value"}:
+        given = {"type_name": given["value"]}
+    if ours is None and (name in (*ASK_MODELS, *NEED_SPANS) or (not theirs and set(given) == {"value"})):
         found.left[f"evaluator {name!r} of the data set"] += 1
+        return
+    told = {
+        "kind": "pydantic-evals",
+        "evaluator": name if theirs else f"MODULE:{name}",  # a file does not say where a class stands
+        "options": {key: plain(value) for key, value in given.items() if value is not None},
+    }
+    found.evaluators.append(ours or {key: value for key, value in told.items() if value})
 
 
 def write(cases: Sequence[Case], settings: SuiteSettings | None, name: str) -> tuple[str, Counter[str]]:
@@ -97,7 +120,7 @@ def write(cases: Sequence[Case], settings: SuiteSettings | None, name: str) -> t
         one: dict[str, Any] = {"name": case.id, "inputs": case.inputs}
         if case.expected is not None:
             one["expected_output"] = case.expected
-        if metadata := metadata_of(case):
+        if metadata := case.metadata:
             one["metadata"] = metadata
         told.append(one)
     evaluators: list[Any] = []
@@ -115,6 +138,9 @@ def _theirs(its: Common) -> Any:
     """The evaluator of theirs that judges the same; None when there is none."""
     if its.field or its.tags or its.informs:
         return None
+    if isinstance(its, PydanticEvalsSettings) and its.at_least is None and not its.passing:
+        name = its.evaluator.rpartition(":")[2]
+        return {name: its.options} if its.options else name
     if isinstance(its, ExactSettings) and not its.partial and its.expected_field is None:
         return "EqualsExpected" if its.value is None else {"Equals": {"value": its.value}}
     if isinstance(its, LatencySettings):

@@ -1,10 +1,7 @@
 """A function of the project: it takes a case's inputs by name, and what it returns is the output."""
 
 import asyncio
-import hashlib
-import importlib
 import inspect
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
@@ -13,8 +10,9 @@ from typing import Any, cast
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
-from roadworthy.errors import ConfigurationError, RoadworthyError
+from roadworthy.errors import RoadworthyError
 from roadworthy.evals.case import Case
+from roadworthy.evals.named import code_of, named
 from roadworthy.evals.target import Asked, Outcome
 from roadworthy.records import Json
 
@@ -25,21 +23,12 @@ class FunctionTarget:
     def __init__(self, function: Callable[..., Any], name: str = "") -> None:
         self._function = function
         self._waits = inspect.iscoroutinefunction(function)
-        self._parts = {"function": name or function.__qualname__, "code": _code(function)}
+        self._parts = {"function": name or function.__qualname__, "code": code_of(function)}
 
     @classmethod
     def load(cls, name: str, suite: Path, root: Path) -> "FunctionTarget":
         """The function `module:function` of a project. Raises `ConfigurationError`."""
-        module, _, attribute = name.partition(":")
-        if str(root) not in sys.path:
-            sys.path.insert(0, str(root))
-        try:
-            found = getattr(importlib.import_module(module), attribute)
-        except (ImportError, AttributeError) as error:
-            raise ConfigurationError(
-                f"{suite.name}/suite.toml: {name!r} cannot be imported: {error}."
-            ) from error
-        return cls(found, name)
+        return cls(named(name, root, suite.name), name)
 
     @property
     def parts(self) -> dict[str, str]:
@@ -72,13 +61,3 @@ class FunctionTarget:
         except Exception as error:  # noqa: BLE001 - what is evaluated may fail in any way; that is its outcome
             return Outcome(error=type(error).__name__, message=str(error))
         return Outcome(output=output, latency_seconds=time.perf_counter() - began)
-
-
-def _code(function: Callable[..., Any]) -> str:
-    """A digest of the module that the function stands in: what it calls there counts as well."""
-    module = inspect.getmodule(function)
-    try:
-        source = inspect.getsource(module) if module is not None else inspect.getsource(function)
-    except (OSError, TypeError):
-        source = repr(getattr(function, "__code__", function))
-    return hashlib.sha256(source.encode()).hexdigest()
