@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from roadworthy.evals import Evals
     from roadworthy.evals.comparison import Difference
     from roadworthy.evals.evaluated import Evaluated
+    from roadworthy.evals.judging.pairs import Preferences
 
 _MOST_CASES = 3
 """Of each kind of failure."""
@@ -39,6 +40,8 @@ def print_suite(place: Place, evals: "Evals", evaluated: "list[Evaluated]") -> N
     if len(evaluated) > 1:
         before, after = evaluated
         _print_difference(evals.compare(before, after), before, after)
+        for one in after.preferences:
+            _print_preferences(one)
     last = evaluated[-1]
     if last.stopped:
         terminal.say(f"Stopped: {terminal.clean(last.stopped)}", style="red")
@@ -91,6 +94,16 @@ def _print_difference(difference: "Difference", before: "Evaluated", after: "Eva
             terminal.say(f"  {title.lower():<7}{terminal.clean(case_id)}  {why}".rstrip())
         if len(cases) > _MOST_DIFFERENT:
             terminal.say(f"  and {len(cases) - _MOST_DIFFERENT} more {title.lower()}")
+
+
+def _print_preferences(one: "Preferences") -> None:
+    terminal.say(terminal.clean(one.told()))
+    for title, cases in (("before", one.losses), ("after", one.wins)):
+        for case_id in cases[:_MOST_DIFFERENT]:
+            terminal.say(f"  {title:<7}{terminal.clean(case_id)}")
+        if len(cases) > _MOST_DIFFERENT:
+            terminal.say(f"  and {len(cases) - _MOST_DIFFERENT} more")
+    terminal.say(f"  judging these pairs cost ${one.cost_usd:.4f}", style="dim")
 
 
 def _named(one: "Evaluated", other: "Evaluated") -> str:

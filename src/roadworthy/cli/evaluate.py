@@ -9,8 +9,11 @@ import typer
 from roadworthy.cli.command import JsonOption, Place, command, leave
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
     from roadworthy.evals import Evals
     from roadworthy.evals.evaluated import Evaluated
+    from roadworthy.evals.tape import Mode
 
 _MODES = ("use", "strict", "refresh", "off")
 
@@ -105,7 +108,7 @@ async def evaluate(
         for name in names:
             if why and not quiet:
                 eval_text.say_changed(name, why[name])
-            done.append([await one(evals, name, on) for on in compare or (variant,)])
+            done.append(await _experiments(partial(one, evals, name), compare or (variant,), evals, tape))
             if save_tape:
                 evals.write_tape(done[-1])
             if accept:
@@ -117,6 +120,17 @@ async def evaluate(
         if reporting is not None:
             reporting.write([evals.report(its) for its in done], evals.root)
     return _ended(done, gate=gate)
+
+
+async def _experiments(
+    run: "Callable[[str | None], Awaitable[Evaluated]]",
+    variants: "Sequence[str | None]",
+    evals: "Evals",
+    tape: "Mode",
+) -> "list[Evaluated]":
+    """One for each variant; of two, judges of pairs say which answers they prefer."""
+    ran = [await run(one) for one in variants]
+    return ran if len(ran) == 1 else [ran[0], await evals.preferred(ran[0], ran[1], tape)]
 
 
 async def _run(

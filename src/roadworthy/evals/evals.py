@@ -2,6 +2,7 @@
 
 run        one experiment: a suite on one variant, on record, with its verdict
 compare    two of them, case by case
+preferred  which of their answers judges of pairs prefer
 changed    the suites whose combination is not that of their baseline
 evidence   what says that a combination is good enough to serve
 bench      where its judges are compared with people
@@ -23,17 +24,19 @@ from roadworthy.evals import baseline, store, tape
 from roadworthy.evals.baseline import Baseline, baseline_of
 from roadworthy.evals.comparison import Difference, compared
 from roadworthy.evals.evaluated import Evaluated
+from roadworthy.evals.evaluators.pairwise import Pairwise
 from roadworthy.evals.experiment import Experiment, ExperimentStatus, Result, VerdictKind, pass_shares
 from roadworthy.evals.fingerprint import differing
 from roadworthy.evals.judging import judge_notes, read_record
 from roadworthy.evals.judging.calibrate import JUDGES, Bench, versions_of
+from roadworthy.evals.judging.pairs import judge_pairs
 from roadworthy.evals.plan import Plan, plan
 from roadworthy.evals.project import Project, Variant, variant_of
 from roadworthy.evals.reports import Report, report_of
 from roadworthy.evals.runner import Limits, Runner
 from roadworthy.evals.suite import Suite, find, load_suites
 from roadworthy.evals.tape import Mode, Tape
-from roadworthy.evals.verdict import judge
+from roadworthy.evals.verdict import judge, with_preferences
 from roadworthy.prompts import store as prompt_store
 from roadworthy.records import Json, from_micro_usd
 
@@ -137,6 +140,35 @@ class Evals:
         """How the second differs from the first."""
         hashes = [{one.case_id: one.case_hash for one in its.results} for its in (before, after)]
         return compared(pass_shares(before.results), pass_shares(after.results), hashes[0], hashes[1])
+
+    async def preferred(self, before: Evaluated, after: Evaluated, mode: Mode = "use") -> Evaluated:
+        """The second of two with what the suite's judges of pairs say of both, and its verdict with that.
+
+        What that costs counts into the second's budget. A judge that decides, as people's labels let it, is a
+        ground of the verdict; one that informs is a note.
+        """
+        suite, database = after.plan.suite, self._project.database
+        if not any(isinstance(one, Pairwise) for one in after.plan.evaluators):
+            return after
+        tapes = Tape(database, self._project.clock, suite.name, suite.tape_file, mode)
+        made = plan(self._project, suite, SERVES, tapes, after.experiment.id, keep_going=True)
+        now_ms = self._project.clock.now_ms()
+        await database.write(lambda tx: prompt_store.keep_texts(tx, made.texts, now_ms))
+        cases, record = {one.id: one for one in made.dataset.cases}, read_record(suite.judges_file)
+        try:
+            said = [
+                await judge_pairs(one, cases, before.results, after.results, suite.settings, record)
+                for one in made.evaluators
+                if isinstance(one, Pairwise)
+            ]
+        finally:
+            await made.asking.pipeline.close()
+        after.tape.used |= tapes.used
+        cost_usd = await self._cost(after.experiment, after.results)
+        experiment = replace(after.experiment, cost_usd=cost_usd)
+        await database.write(lambda tx: store.change(tx, experiment))
+        verdict = with_preferences(after.verdict, said)
+        return replace(after, experiment=experiment, verdict=verdict, preferences=tuple(said))
 
     def report(self, evaluated: Sequence[Evaluated]) -> Report:
         """What is reported of a suite's one experiment, or of two and how they differ; without any secret."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from roadworthy.evals.baseline import Baseline
 from roadworthy.evals.experiment import Experiment, Result
+from roadworthy.evals.judging.pairs import Preferences
 from roadworthy.evals.plan import Plan
 from roadworthy.evals.tape import Tape
 from roadworthy.evals.verdict import Verdict
@@ -23,3 +24,5 @@ class Evaluated:
     """Why it did not come to its end."""
     late: bool = False
     """Whether something took too long, and may still be at it in a thread."""
+    preferences: tuple[Preferences, ...] = ()
+    """What judges of pairs say of it and the experiment that it is compared with."""

@@ -5,16 +5,18 @@ threshold    the share that others like these cases would pass is at least `min_
 tags         the share of this data set's cases with a tag, as it is
 baseline     not worse than what was accepted before: mid-p McNemar on the cases that both have
 judged       some evaluator said yes or no of every case
+a judge      of pairs, that may decide: the answers of a comparison are not worse, by its word
 """
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import cast
 
 from roadworthy.evals.baseline import Baseline
 from roadworthy.evals.comparison import Difference, compared
 from roadworthy.evals.experiment import Result, VerdictKind, pass_shares
+from roadworthy.evals.judging.pairs import Preferences
 from roadworthy.evals.statistics import cases_until, wilson
 from roadworthy.evals.suite import SuiteSettings
 from roadworthy.records import Json
@@ -28,7 +30,7 @@ class Ground:
     """One reason for a verdict."""
 
     name: str
-    """`threshold`, a tag, `baseline` or `judged`."""
+    """`threshold`, a tag, `baseline`, `judged`, or the name of a judge of pairs."""
     kind: VerdictKind
     told: str
     """In a sentence."""
@@ -103,6 +105,18 @@ def judge(
         flicker=sum(0 < one < 1 for one in shares.values()),
         difference=difference,
     )
+
+
+def with_preferences(verdict: Verdict, preferences: Sequence[Preferences]) -> Verdict:
+    """The verdict with what judges of pairs say: a ground where one decides, a note where it informs."""
+    grounds, notes = list(verdict.grounds), list(verdict.notes)
+    for one in preferences:
+        if one.informs:
+            notes.append(f"{one.judge} informs only: {one.informs}.")
+        else:
+            kind = VerdictKind.FAIL if one.worse else VerdictKind.PASS
+            grounds.append(Ground(one.judge, kind, one.told()))
+    return replace(verdict, kind=_together(grounds), grounds=tuple(grounds), notes=tuple(notes))
 
 
 def _bounds(shares: Sequence[float], share: float, repeats: int) -> tuple[float, float]:

@@ -58,7 +58,10 @@ class Preference:
     """`tie` also where the two orders disagree."""
     said: tuple[Side | None, Side | None]
     """What it said when the first stood first, and when it stood second; None where it said nothing."""
-    cost_usd: Decimal
+    cost_usd: Decimal = Decimal(0)
+    """What it cost now."""
+    saved_usd: Decimal = Decimal(0)
+    """What came from the tape cost when it was recorded."""
 
     @property
     def flipped(self) -> bool:
@@ -84,15 +87,28 @@ class Pairwise(Plain[PairwiseSettings]):
         del case, outcome
         return self.cannot("it compares two outputs")
 
+    def compares(self, case: Case) -> bool:
+        """Whether it is asked of pairs of answers to a case: by its tags."""
+        return super().applies(case)
+
     async def prefer(self, case: Case, first: Outcome, second: Outcome) -> Preference:
         """Which of two outcomes of a case is better."""
-        ahead, behind = await asyncio.gather(
+        answers = await asyncio.gather(
             self._ask(self.settings.prompt, self._inputs(case, first, second), 0),
             self._ask(self.settings.prompt, self._inputs(case, second, first), 0),
+            return_exceptions=True,  # what is under way comes to its end, for it is paid
         )
+        for one in answers:
+            if isinstance(one, BaseException):
+                raise one
+        ahead, behind = (one for one in answers if isinstance(one, Outcome))
         said = (_side(ahead), _turned(_side(behind)))
         agreed = said[0] if said[0] == said[1] else None
-        return Preference(agreed or "tie", said, ahead.cost_usd + behind.cost_usd)
+        paid, saved = (
+            sum((one.cost_usd for one in (ahead, behind) if one.taped is taped), Decimal(0))
+            for taped in (False, True)
+        )
+        return Preference(agreed or "tie", said, paid, saved)
 
     def _inputs(self, case: Case, first: Outcome, second: Outcome) -> dict[str, object]:
         outputs = [found(one.output, self.settings.field) for one in (first, second)]

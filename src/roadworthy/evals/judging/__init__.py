@@ -3,6 +3,7 @@
 labels.py      a file of labels, and which outputs of an experiment they are about
 sheet.py       outputs to be labelled, drawn at random
 compare.py     a judge against people: agreement, bias, and the share that people would have found
+pairs.py       which of two experiments' answers a judge of pairs prefers
 record.py      judges.json of a suite: which judges may decide, and the labels that say so
 notes.py       what a verdict tells of the judges that took part
 """

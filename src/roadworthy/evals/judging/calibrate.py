@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from roadworthy.errors import InvalidInput, NotFound, StateConflict, did_you_mean
+from roadworthy.errors import NotFound, StateConflict, did_you_mean
 from roadworthy.evals import store
 from roadworthy.evals.case import Case
 from roadworthy.evals.evaluator import Evaluator
@@ -115,15 +115,10 @@ class Bench:
         )
 
     async def compare(self, labels: Sequence[Label], experiment_id: str | None = None) -> Calibrated:
-        """Each judge against these labels.
+        """Each judge against these labels; those of pairs are compared with them where they are asked.
 
         Raises `InvalidInput` for labels of unknown cases, of no output of the experiment, or of one kind.
         """
-        if not self.judges:
-            raise InvalidInput(
-                f"Suite {self._plan.suite.name!r} has only judges of pairs, which have no labels.",
-                hint="Leave out --labels: the bias for a position needs none.",
-            )
         experiment, results = await self.experiment(experiment_id)
         found = matched(labels, results)
         before = read_record(self._plan.suite.judges_file).labels_of(results)  # labels add up
@@ -172,7 +167,11 @@ class Bench:
         """Write outputs that people are to label, drawn at random; returns whose and how many."""
         experiment, results = await self.experiment(experiment_id)
         cases = {one.id: one for one in self._plan.dataset.cases}
-        judged = [one for one in results if any(score.evaluator in self.judges for score in one.scores)]
+        judged = [
+            one
+            for one in results
+            if not self.judges or any(score.evaluator in self.judges for score in one.scores)
+        ]
         return experiment, write_sheet(path, judged, cases, size, experiment.id)
 
     async def positions(self) -> dict[str, PositionBias]:

@@ -10,6 +10,8 @@ def document(report: Report) -> dict[str, Any]:
     told: dict[str, Any] = {"suite": report.suite, "experiments": [_ran(one) for one in report.ran]}
     if report.difference is not None:
         told["difference"] = report.difference.as_json()
+    if report.preferences:
+        told["preferences"] = [one.as_json() for one in report.preferences]
     return told
 
 

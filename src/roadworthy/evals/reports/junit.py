@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from roadworthy.evals.experiment import Result, VerdictKind, by_case
+from roadworthy.evals.judging.pairs import Preferences
 from roadworthy.evals.reports.report import Ran, Report
 from roadworthy.records import iso
 from roadworthy.telemetry.logs import visible
@@ -19,7 +20,11 @@ _MOST_CHARS = 4_000
 def junit(reports: Sequence[Report]) -> str:
     """The XML document of these suites."""
     root = ET.Element("testsuites", name="roadworthy eval")
-    suites = [_suite(one, report.suite) for report in reports for one in report.ran]
+    suites = [
+        _suite(one, report.suite, report.preferences if one is report.last else ())
+        for report in reports
+        for one in report.ran
+    ]
     for name in ("tests", "failures", "errors", "skipped"):
         root.set(name, str(sum(int(suite.get(name, 0)) for suite in suites)))
     root.set("time", f"{sum(float(suite.get('time', 0)) for suite in suites):.3f}")
@@ -28,7 +33,7 @@ def junit(reports: Sequence[Report]) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _suite(ran: Ran, name: str) -> ET.Element:
+def _suite(ran: Ran, name: str, preferences: Sequence[Preferences]) -> ET.Element:
     name = _attribute(f"{name}: {ran.experiment.variant}")
     suite = ET.Element("testsuite", name=name, timestamp=iso(ran.experiment.started_at)[:19])
     properties = ET.SubElement(suite, "properties")
@@ -40,7 +45,8 @@ def _suite(ran: Ran, name: str) -> ET.Element:
         "cost_usd": str(ran.experiment.cost_usd),
     }.items():
         ET.SubElement(properties, "property", name=key, value=_attribute(value))
-    tests = [_verdict(ran, name), *(_case(its, name) for its in by_case(ran.results).values())]
+    pairs = [_pairs(one, name) for one in preferences]
+    tests = [_verdict(ran, name), *pairs, *(_case(its, name) for its in by_case(ran.results).values())]
     suite.extend(tests)
     suite.set("tests", str(len(tests)))
     for count, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
@@ -58,6 +64,18 @@ def _verdict(ran: Ran, suite: str) -> ET.Element:
         _said(test, "failure", "verdict", "The verdict is fail.", grounds)
     else:
         ET.SubElement(test, "system-out").text = _text(f"Verdict: {ran.verdict.kind.value}\n{grounds}")
+    return test
+
+
+def _pairs(one: Preferences, suite: str) -> ET.Element:
+    """What a judge of pairs prefers; a failure where it decides, and finds the answers worse."""
+    test = ET.Element("testcase", name=_attribute(f"pairs: {one.judge}"), classname=suite, time="0")
+    text = "\n".join([one.told(), *(f"before is better: {case_id}" for case_id in one.losses)])
+    if one.worse and not one.informs:
+        _said(test, "failure", one.judge, one.told(), text)
+    else:
+        why = f"\nIt informs only: {one.informs}." if one.informs else ""
+        ET.SubElement(test, "system-out").text = _text(f"{text}{why}")
     return test
 
 

@@ -6,6 +6,7 @@ from itertools import islice
 
 from roadworthy.evals.comparison import Difference
 from roadworthy.evals.experiment import Result
+from roadworthy.evals.judging.pairs import Preferences
 from roadworthy.evals.reports.facts import by_tag, failures, reason, spent
 from roadworthy.evals.reports.report import Ran, Report
 from roadworthy.telemetry.logs import visible
@@ -34,6 +35,8 @@ def _suite(report: Report) -> list[str]:
     lines += ["|---|---:|---:|---:|---:|---:|---:|", *(_row(one) for one in report.ran), ""]
     if report.difference is not None:
         lines += _difference(report.difference, report.last)
+    for one in report.preferences:
+        lines += _preferences(one)
     lines += _tags(report)
     lines += _failures(report.last)
     experiment = report.last.experiment
@@ -60,6 +63,16 @@ def _difference(difference: Difference, last: Ran) -> list[str]:
     failed = {one.case_id: one for one in last.results if one.passed is False}
     for title, cases in (("Worse", difference.worse), ("Better", difference.better)):
         shown = [_case(case_id, failed.get(case_id)) for case_id in cases[: 3 * _MOST_CASES]]
+        if shown:
+            lines += [f"{title} ({len(cases)}):", "", *shown, ""]
+    return lines
+
+
+def _preferences(one: Preferences) -> list[str]:
+    cost = f" It cost ${one.cost_usd:.4f}." if one.cost_usd else ""
+    lines = [f"**Preference{' (informs only)' if one.informs else ''}:** {_said(one.told())}{cost}", ""]
+    for title, cases in (("Before is better", one.losses), ("After is better", one.wins)):
+        shown = [_case(case_id, None) for case_id in cases[: 3 * _MOST_CASES]]
         if shown:
             lines += [f"{title} ({len(cases)}):", "", *shown, ""]
     return lines

@@ -97,6 +97,17 @@ def changed(report: Report, ids: Sequence[str]) -> Iterator[Changed]:
         yield Changed(report.last.cases[case_id], one, new, was[case_id], now[case_id], side_by_side(*texts))
 
 
+def preferred(report: Report, ids: Sequence[str]) -> Iterator[Changed]:
+    """The first of these cases, as the two experiments answered them."""
+    before, after = (by_case(one.results) for one in report.ran)
+    shares = [pass_shares(one.results) for one in report.ran]
+    for case_id in ids[:_MOST_CHANGED]:
+        one, other = before[case_id][0], after[case_id][0]
+        rows = side_by_side(_shown(one.outcome.output), _shown(other.outcome.output))
+        was, now = (its.get(case_id, 0.0) for its in shares)
+        yield Changed(report.last.cases[case_id], one, other, was, now, rows)
+
+
 def _telling(its: Sequence[Result], passed: bool) -> Result | None:
     """Of a case's answers, the first that shows what changed."""
     fitting = (one for one in its if bool(one.passed) is passed)
@@ -186,6 +197,7 @@ _NAMES: dict[str, Any] = {
     "latencies": latencies,
     "timed": _timed,
     "changed": changed,
+    "preferred": preferred,
     "table": _table,
     "most_in_category": _MOST_IN_CATEGORY,
     "most_changed": _MOST_CHANGED,

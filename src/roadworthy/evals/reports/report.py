@@ -13,6 +13,7 @@ from roadworthy.evals.baseline import Baseline
 from roadworthy.evals.case import Case
 from roadworthy.evals.comparison import Difference
 from roadworthy.evals.experiment import Experiment, Result
+from roadworthy.evals.judging.pairs import Preferences
 from roadworthy.evals.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Report:
     ran: tuple[Ran, ...]
     difference: Difference | None
     """How the second experiment differs from the first."""
+    preferences: tuple[Preferences, ...] = ()
+    """Which of the two's answers judges of pairs prefer."""
 
     @property
     def last(self) -> Ran:
@@ -69,6 +72,7 @@ def report_of(evaluated: "Sequence[Evaluated]", difference: Difference | None, s
         tags=suite.settings.tags,
         ran=tuple(scrubbed(_ran(one), scrub) for one in evaluated),
         difference=scrubbed(difference, scrub),
+        preferences=scrubbed(evaluated[-1].preferences, scrub),
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from roadworthy.evals import Case, Experiment, ExperimentStatus, Outcome, Result, Score
 from roadworthy.evals.comparison import compared
 from roadworthy.evals.experiment import pass_shares
+from roadworthy.evals.judging.pairs import Preferences
 from roadworthy.evals.reports.report import Ran, Report, scrubbed
 from roadworthy.evals.suite import SuiteSettings
 from roadworthy.evals.verdict import judge
@@ -61,6 +62,26 @@ def ran(variant: str, its: tuple[Result, ...], stopped: str = "") -> Ran:
     return Ran(experiment, judge(SETTINGS, its, 3, None), its, CASES, (HOSTILE,), None, stopped)
 
 
+def preferences() -> Preferences:
+    """A judge of pairs that prefers one answer before, and one after."""
+    return Preferences(
+        judge=HOSTILE,
+        losses=(HOSTILE,),
+        wins=("good",),
+        ties=1,
+        same=1,
+        flipped=0,
+        silent=0,
+        lower=-0.4,
+        upper=0.4,
+        p_value=1.0,
+        needs_more=None,
+        cost_usd=Decimal("0.25"),
+        saved_usd=Decimal("0.5"),
+        informs=HOSTILE,
+    )
+
+
 @pytest.fixture
 def report() -> Callable[..., Report]:
     """The report on one variant, or on two where the second's answers are given too."""
@@ -76,7 +97,8 @@ def report() -> Callable[..., Report]:
             difference = compared(
                 shares[0], shares[1], {one: one for one in CASES}, {one: one for one in CASES}
             )
-        made = Report("reply", f"About {HOSTILE}", 0.5, SETTINGS.tags, tuple(its), difference)
+        said = (preferences(),) if second is not None else ()
+        made = Report("reply", f"About {HOSTILE}", 0.5, SETTINGS.tags, tuple(its), difference, said)
         return scrubbed(made, scrubber.scrub)
 
     return make

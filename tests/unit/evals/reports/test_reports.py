@@ -62,6 +62,24 @@ def test_a_page_shows_what_got_worse_with_both_outputs(report) -> None:
     assert "100% → 0%" in page
 
 
+@pytest.mark.parametrize(
+    ("format_", "words"),
+    [
+        (
+            "html",
+            ["Preferred by", "Before is better: 1 cases", "After is better: 1 cases", "Judging cost $0.25"],
+        ),
+        ("md", ["(informs only):**", "Before is better (1):", "It cost $0.2500."]),
+        ("junit", ['name="pairs: ', "It informs only: ", "before is better: "]),
+        ("json", ['"preferences"', '"saved_usd": "0.5"']),
+    ],
+)
+def test_every_format_tells_what_judges_of_pairs_prefer(report, format_, words) -> None:
+    """What is preferred before comes first, with its cost, and whether it decides."""
+    written = FORMATS[format_]([report([True], [False])])
+    assert not [one for one in words if one not in written]
+
+
 def test_a_page_tells_how_often_a_case_passed(report) -> None:
     """With repeats, cases that flicker are counted."""
     page = FORMATS["html"]([report([True, False])])
