@@ -28,6 +28,7 @@
     │   └── TooManySignIns        signing in was tried too often from there, or for this person
     ├── ConflictError             two requests that exclude each other
     │   ├── IdempotencyConflict   the same key with another input
+    │   ├── InputsDiffer          a version that does not take what code passes is to serve
     │   ├── NotEvaluated          a version without a passing evaluation is to serve
     │   └── StateConflict         the run is not in a state that allows this
     ├── DatabaseError             the database: unreachable, full, locked; nothing was half written
@@ -357,6 +358,12 @@ class IdempotencyConflict(ConflictError):
     """The key was used before with another input."""
 
     code = "idempotency_conflict"
+
+
+class InputsDiffer(ConflictError):
+    """A version may not serve yet: calls that fit the one that serves may not fit it."""
+
+    code = "inputs_differ"
 
 
 class NotEvaluated(ConflictError):

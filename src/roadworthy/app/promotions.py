@@ -4,21 +4,23 @@
     rollback / clear    what served before, or what the settings say
     split_route, set_flag, clear_flag    routes and flags, which no evaluation holds back
 
-The gate asks for a passing evaluation of exactly the combination that would serve, for each version that does
-not serve already. It is what the settings say (`[releases] require_eval`), and holds outside of development.
+The gate asks, outside of development: is it one of the `approvers` who asks; does each version that does not
+serve already take what code passes to the one that does; and did an evaluation of exactly the combination
+that would serve pass (`[releases] require_eval` says where). An override passes it, with a reason.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
+from roadworthy.app.approvers import require_approver
 from roadworthy.app.catalogue import Catalogue
-from roadworthy.audit import Action, Audit, Outcome
+from roadworthy.audit import Action, Audit, Outcome, current_actor
 from roadworthy.db import Database
-from roadworthy.errors import InvalidInput, NotEvaluated, NotFound, did_you_mean
-from roadworthy.prompts import Version, parse
+from roadworthy.errors import Forbidden, InputsDiffer, InvalidInput, NotEvaluated, NotFound, did_you_mean
+from roadworthy.prompts import Version, parse, unmet
 from roadworthy.prompts import store as prompt_store
 from roadworthy.records import Clock, Json
 from roadworthy.releases import (
@@ -91,7 +93,9 @@ class Promotions:
 
         Raises:
             NotFound: There is no such prompt or version.
-            NotEvaluated: No evaluation of it passed, and it is no override.
+            Forbidden: The settings name approvers, and this is none of them.
+            InputsDiffer: It does not take what code passes to the version that serves.
+            NotEvaluated: No evaluation of it passed. An override passes all three.
             StateConflict: Something else serves by now than at revision `expect`, or than was looked at.
         """
         version = await self._version(prompt_id, label)
@@ -139,7 +143,7 @@ class Promotions:
     async def rollback(self, prompt_id: str, *, expect: int | None = None, reason: str = "") -> Change:
         """Let the version that served everybody before serve again; once more goes back further.
 
-        It needs no evaluation. Raises `NotFound` when nothing else served before, `StateConflict`.
+        It passes no gate. Raises `NotFound` when nothing else served before, `StateConflict`.
         """
         subject = prompt_subject(prompt_id)
         expect = await self._revision(subject) if expect is None else expect
@@ -159,6 +163,16 @@ class Promotions:
             expect=_looked_at(release) if expect is None else expect,
             reason=reason,
         )
+
+    async def unmet(self, change: Change) -> tuple[str, ...]:
+        """Why calls that fit what served before a change may fail since, where no gate was asked."""
+        prompt_id = change.subject.partition(":")[2]
+
+        def look(tx: sa.Connection) -> list[list[Version]]:
+            return [_texts(tx, prompt_id, arms) for arms in (change.before, change.arms)]
+
+        before, after = await self._database.read(look)
+        return _unmet(before, after)
 
     async def split_route(
         self, route: str, slots: Mapping[str, int], *, expect: int | None = None, reason: str = ""
@@ -238,6 +252,8 @@ class Promotions:
         arms = release.arms if release is not None else (_arm(default),)
         serving = {arm.content_hash for arm in arms}
         asked = [one for one in versions if one.content_hash not in serving]
+        if self._releases.environment != DEVELOPMENT and not override:
+            await self._allowed(default.prompt_id, arms, default, asked)
         if not asked or not self.needs_eval:
             return None
         found: dict[str, Json] = {}
@@ -249,11 +265,38 @@ class Promotions:
             found[version.label] = asdict(its) if its is not None else None
         return found
 
+    async def _allowed(
+        self, prompt_id: str, arms: Sequence[Arm], default: Version, asked: Sequence[Version]
+    ) -> None:
+        """Refuse who is no approver, and versions that calls of those that serve may not fit."""
+        actor = current_actor()
+
+        def look(tx: sa.Connection) -> list[Version]:
+            require_approver(tx, self._catalogue.settings, prompt_id, actor)
+            return _texts(tx, prompt_id, arms)
+
+        labels: list[Json] = [one.label for one in asked]
+        try:
+            serving = await self._database.read(look)
+        except Forbidden:
+            await self._refused(prompt_id, {"labels": labels, "approver": False})
+            raise
+        found = _unmet(serving or [default], asked)
+        if found:
+            await self._refused(prompt_id, {"labels": labels, "inputs": list(found)})
+            raise InputsDiffer(
+                f"Calls that fit what serves of {prompt_id!r} may fail: {' '.join(found)}",
+                hint="Let new inputs be optional until code passes them, and keep old ones while it does; "
+                "where it is ready, let an owner override it with a reason.",
+            )
+
+    async def _refused(self, prompt_id: str, detail: dict[str, Json]) -> None:
+        subject = prompt_subject(prompt_id)
+        await self._audit.record(Action.PROMPT_PROMOTED, subject, outcome=Outcome.REFUSED, detail=detail)
+
     async def _refuse(self, version: Version, found: Evidence | None) -> None:
         verdict = found.verdict if found is not None else "none"
-        detail: dict[str, Json] = {"label": version.label, "evaluation": verdict}
-        subject = prompt_subject(version.prompt_id)
-        await self._audit.record(Action.PROMPT_PROMOTED, subject, outcome=Outcome.REFUSED, detail=detail)
+        await self._refused(version.prompt_id, {"label": version.label, "evaluation": verdict})
         environment = self._releases.environment
         suites = await asyncio.to_thread(self._proof.missing, version)
         commands = [
@@ -277,6 +320,23 @@ def _arm(version: Version) -> Arm:
 
 def _looked_at(release: Release | None) -> int:
     return release.revision if release is not None else 0
+
+
+def _texts(tx: sa.Connection, prompt_id: str, arms: Sequence[Arm]) -> list[Version]:
+    """The versions of arms, as far as their texts were registered."""
+    stored = [(arm.name, prompt_store.by_hash(tx, arm.content_hash)) for arm in arms]
+    return [parse(one.text, prompt_id=prompt_id, label=label) for label, one in stored if one is not None]
+
+
+def _unmet(serving: Sequence[Version], candidates: Sequence[Version]) -> tuple[str, ...]:
+    """What calls of the versions that serve may not fit, each said once, with the candidate's name."""
+    found = (
+        f"{candidate.name}: {said[0].lower()}{said[1:]}"
+        for candidate in candidates
+        for one in serving
+        for said in unmet(one, candidate)
+    )
+    return tuple(dict.fromkeys(found))
 
 
 def _registered(tx: sa.Connection, prompt_id: str) -> dict[str, str]:

@@ -9,11 +9,12 @@ from roadworthy.cli.releases import ReasonOption, SharesArgument, shares_text, t
 
 if TYPE_CHECKING:
     from roadworthy.app import App
+    from roadworthy.releases import Change
 
 PromptArgument = Annotated[str, typer.Argument(help="The prompt's id.", metavar="ID")]
 RouteArgument = Annotated[str, typer.Argument(help="The route that calls ask for.", metavar="ROUTE")]
 OverrideOption = Annotated[
-    bool, typer.Option("--override", help="Without a passing evaluation; needs a --reason.")
+    bool, typer.Option("--override", help="Pass what is asked of a version; needs a --reason.")
 ]
 
 _MOST_CHANGES = 20
@@ -39,13 +40,15 @@ async def promote(
 ) -> None:
     """Let a version of a prompt serve everybody in this environment, in all workers within a second.
 
-    Outside of development a version without a passing evaluation is refused.
+    Outside of development a version is refused without a passing evaluation, where it does not take what code
+    passes to the one that serves, and to who is none of its approvers.
     """
     from roadworthy.cli.project import load_app
 
     app = load_app(place)
     async with app.evaluating():
         change = await app.promotions.promote(prompt, label, reason=reason, override=override)
+        await _warn(app, change)
     tell(change, prompt, as_json=as_json)
 
 
@@ -65,6 +68,7 @@ async def split(
     app = load_app(place)
     async with app.evaluating():
         change = await app.promotions.split(prompt, slots, reason=reason, override=override)
+        await _warn(app, change)
     tell(change, prompt, as_json=as_json)
 
 
@@ -76,6 +80,7 @@ async def rollback(
 
     async with records(place) as app:
         change = await app.promotions.rollback(prompt, reason=reason)
+        await _warn(app, change)
     tell(change, prompt, as_json=as_json)
 
 
@@ -144,6 +149,14 @@ async def split_route(
     async with records(place) as app:
         change = await app.promotions.split_route(route, slots, reason=reason)
     tell(change, route, as_json=as_json)
+
+
+async def _warn(app: "App", change: "Change") -> None:
+    """Say that calls may fail since: in development, after a rollback or an override nobody refuses that."""
+    from roadworthy.cli import terminal
+
+    for said in await app.promotions.unmet(change):
+        terminal.say(terminal.clean(f"warning: {said} Calls may fail."), errors=True, style="yellow")
 
 
 async def _row(app: "App", prompt_id: str, *, all_changes: bool) -> dict[str, Any]:

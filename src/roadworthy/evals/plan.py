@@ -116,6 +116,7 @@ def _workflow(project: Project, name: str, variant: Variant, asking: Asking) -> 
     decides = settings.model_dump(
         mode="json",
         include={"models", "routes", "prompts", "workflows", "limits"},
+        exclude={name: {"__all__": {"approvers"}} for name in ("prompts", "workflows")},  # who, not what
         exclude_defaults=True,  # so that a setting that is new in Roadworthy changes nothing
     )
     pins: dict[str, str] = {}

@@ -4,6 +4,7 @@
 """
 
 from roadworthy.prompts.compare import diff
+from roadworthy.prompts.contract import unmet
 from roadworthy.prompts.load import Prompt, Prompts, load_prompts
 from roadworthy.prompts.parse import parse
 from roadworthy.prompts.render import Message, Rendered, render
@@ -23,4 +24,5 @@ __all__ = [
     "load_prompts",
     "parse",
     "render",
+    "unmet",
 ]

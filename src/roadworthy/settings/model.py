@@ -300,6 +300,9 @@ class PromptSettings(Section):
     probability that an answer is right."""
     max_input_tokens: Count | None = None
     """A longer request is refused before any model is asked; by a plain estimate of its tokens."""
+    approvers: list[Text] = []
+    """Who may let another version serve, by name or id, outside of `development`. Left out, the approvers of
+    the workflows that ask it."""
 
 
 Score = Annotated[float, Field(ge=0, le=1)]
@@ -354,7 +357,8 @@ class WorkflowSettings(Section):
     technical_owner: Text | None = None
     """Who keeps it running."""
     approvers: list[Text] = []
-    """Who may release a new version."""
+    """Who may let another version serve of a prompt that its runs have asked, by name or id, outside of
+    `development`; unless the prompt has approvers of its own."""
     reviewers: list[Text] = []
     """Who decides what the workflow hands over to a person. One name alone has it assigned from the start."""
     bands: BandSettings | None = None
