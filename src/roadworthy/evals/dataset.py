@@ -13,6 +13,7 @@ from typing import Any, cast
 from roadworthy.errors import ConfigurationError, Fault, did_you_mean
 from roadworthy.evals.case import Case, digest
 
+_MOST_TOLD = 5
 _FIELDS = frozenset({"id", "inputs", "expected", "tags", "source", "note"})
 
 
@@ -55,13 +56,20 @@ def read(path: Path, *, keep_going: bool = False) -> Dataset:
             faults.append(Fault(f"{said}.", file=path.name, line=number))
         else:
             cases[said.id] = said
+    name = f"{path.parent.name}/{path.name}"
     if faults and not keep_going:
+        more = f" And {len(faults) - _MOST_TOLD} more." if len(faults) > _MOST_TOLD else ""
         raise ConfigurationError(
-            f"The data set {path.name!r} has faults: "
-            + " ".join(f"line {one.line}: {one.message}" for one in faults[:5])
+            f"The data set {name!r} has faults: "
+            + " ".join(f"line {one.line}: {one.message}" for one in faults[:_MOST_TOLD])
+            + more,
+            hint="Mend these lines; `roadworthy eval --keep-going` leaves them out." if cases else "",
         )
     if not cases:
-        raise ConfigurationError(f"The data set {path.name!r} has no cases.")
+        raise ConfigurationError(
+            f"The data set {name!r} has no cases.",
+            hint="Write one JSON object a line, with `id` and `inputs`, and what is `expected`.",
+        )
     return Dataset(tuple(cases.values()), tuple(faults))
 
 
@@ -93,7 +101,7 @@ def text_of(cases: Iterable[Case]) -> str:
 def _case(line: bytes, number: int) -> Case | str:
     """The case of a line, or what is wrong with it."""
     try:
-        said: Any = json.loads(line.decode())
+        said: Any = json.loads(line.decode(), object_pairs_hook=_object, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         return f"this is not JSON ({error})"
     if not isinstance(said, dict):
@@ -113,11 +121,27 @@ def _case(line: bytes, number: int) -> Case | str:
     )
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice!r} stands twice in one object")
+    return fields
+
+
+def _no_number(said: str) -> float:
+    raise ValueError(f"{said} is no number")
+
+
 def _wrong(fields: dict[str, Any]) -> Iterator[str]:
     for name in sorted(fields.keys() - _FIELDS):
         yield f"there is no field {name!r}. {did_you_mean(name, _FIELDS)}".rstrip(". ")
-    if not isinstance(fields.get("id"), str) or not fields["id"]:
+    its_id: Any = fields.get("id")
+    if not isinstance(its_id, str) or not its_id:
         yield "`id` is missing, or no text"
+    elif not its_id.isprintable():
+        yield "`id` has characters that cannot be shown"
     if not isinstance(fields.get("inputs"), dict):
         yield "`inputs` is missing, or no object"
     tags: Any = fields.get("tags", [])

@@ -99,10 +99,13 @@ def read(path: Path) -> tuple[dict[str, Outcome], tuple[Fault, ...]]:
     known: dict[str, Outcome] = {}
     faults: list[Fault] = []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # not splitlines(): texts may hold what it takes for the end of a line, such as U+2028
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"The tape {str(path)!r} cannot be read: {error}.") from error
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
             said: dict[str, Any] = json.loads(line)
             if said["form"] != FORM:
@@ -118,12 +121,21 @@ def read(path: Path) -> tuple[dict[str, Outcome], tuple[Fault, ...]]:
 def write(path: Path, known: Mapping[str, Outcome]) -> None:
     """Write a file of answers; what was there is replaced at once, or not at all."""
     lines = (
-        json.dumps({"form": FORM, "key": key, "outcome": _recorded(known[key])}, ensure_ascii=False) + "\n"
-        for key in sorted(known)
+        _line({"form": FORM, "key": key, "outcome": _recorded(known[key])}) + "\n" for key in sorted(known)
     )
     beside = path.with_name(f".{path.name}.new")
-    beside.write_text("".join(lines), encoding="utf-8")
+    beside.write_text("".join(lines), encoding="utf-8", newline="\n")
     beside.replace(path)
+
+
+def _line(said: Mapping[str, Any]) -> str:
+    """JSON that people can read; escaped where a text has half characters, which no file holds."""
+    text = json.dumps(said, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(said)
+    return text
 
 
 def _recorded(outcome: Outcome) -> Mapping[str, Json]:

@@ -29,6 +29,10 @@ def test_lines_are_cases(tmp_path, between):
         (b"{", "this is not JSON"),
         (b"[" * 100_000, "this is not JSON"),
         (b'{"id": "\xff"}', "this is not JSON"),
+        (b'{"id": "b", "inputs": {"n": NaN}}', "this is not JSON (NaN is no number)"),
+        (b'{"id": "b", "inputs": {}, "expected": {"q": 1, "q": 2}}', "this is not JSON ('q' stands twice"),
+        (b'{"id": "b\\n", "inputs": {}}', "`id` has characters that cannot be shown"),
+        (b'{"id": "\\ud800", "inputs": {}}', "`id` has characters that cannot be shown"),
         (b"[]", "a case is a JSON object"),
         (b'{"inputs": {}}', "`id` is missing, or no text"),
         (b'{"id": "b"}', "`inputs` is missing, or no object"),
@@ -45,6 +49,7 @@ def test_what_is_no_case_is_told_with_its_line(tmp_path, line, words):
     with pytest.raises(ConfigurationError) as caught:
         read(path)
     assert f"line 2: {words}" in str(caught.value)
+    assert "--keep-going" in caught.value.hint
     found = read(path, keep_going=True)
     assert [case.id for case in found.cases] == ["a", "c"]
     assert [fault.line for fault in found.faults] == [2]
@@ -83,3 +88,12 @@ def test_what_is_written_is_read_again(tmp_path):
     assert list(found.cases) == cases
     write(path, [Case("b", {}, False), Case("a", {"y": [None], "x": 1}, "e", ("t",))])
     assert read(path).content_hash == found.content_hash
+
+
+def test_many_faults_are_counted(tmp_path):
+    """The first ones are told in full, with the suite whose data set it is."""
+    path = tmp_path / "reply" / "cases.jsonl"
+    path.parent.mkdir()
+    path.write_text(json.dumps({"id": "a", "inputs": {}}) + "\n{" * 7)
+    with pytest.raises(ConfigurationError, match=r"'reply/cases.jsonl' has faults: .* And 2 more\."):
+        read(path)

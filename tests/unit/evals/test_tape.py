@@ -1,6 +1,7 @@
 """The tape gives again what was answered, from the database and from a file, and says so."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -51,3 +52,15 @@ async def test_a_file_of_what_was_used_gives_the_same_again(database, tmp_path: 
     assert (await again.find(["asked:0"]))["asked:0"].taped
     tape.write(file, again.used)
     assert file.read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    "said", ["one\u2028two\x85three\x1cfour\x0cfive", "half a character: \ud83d", "Grüße"]
+)
+async def test_a_file_gives_back_every_text(database, tmp_path: Path, said) -> None:
+    """Also what looks like the end of a line, and what no file holds as it is."""
+    file = tmp_path / "tape.jsonl"
+    tape.write(file, {"k:0": replace(ANSWERED, output=said)})
+    assert file.read_bytes().count(b"\n") == 1
+    known, faults = tape.read(file)
+    assert (known["k:0"].output, faults) == (said, ())

@@ -50,7 +50,8 @@ class Recording:
             ConfigurationError: There is no such file, or a line of it is no exchange.
         """
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            # not splitlines(): texts may hold what it takes for the end of a line, such as U+2028
+            lines = path.read_text(encoding="utf-8").split("\n")
         except OSError as error:
             hint = "Record it first, in a block `with record(app, path):`."
             raise ConfigurationError(f"The recording {str(path)!r} cannot be read.", hint=hint) from error
