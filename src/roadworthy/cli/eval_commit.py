@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,16 +30,29 @@ def is_commit(root: Path, said: str) -> bool:
     return not said.startswith("-") and _git(root, *words).returncode == 0
 
 
-async def evaluate_at(evals: "Evals", suite: str, said: str, tape: str) -> "Evaluated":
+async def evaluate_at(
+    evals: "Evals",
+    suite: str,
+    said: str,
+    *,
+    mode: str,
+    resume: str | None,
+    repeats: int | None,
+    keep_going: bool,
+) -> "Evaluated":
     """The suite's experiment at a commit. Raises `ConfigurationError` with what the process there said."""
+    options = ["--tape", mode, *(["--keep-going"] if keep_going else [])]
+    options += [] if repeats is None else ["--repeats", str(repeats)]
+    again = [] if resume is None else ["--resume", resume]
     commit = said.removeprefix("commit:")
     with _tree(evals.root, commit) as there:
         shutil.copytree(evals.root / "evals" / suite, there / "evals" / suite, dirs_exist_ok=True)
-        command = [sys.executable, "-m", "roadworthy.cli.main", "eval", suite, "--project", str(there)]
+        command = [sys.executable, "-m", "roadworthy.cli.main", "eval", suite]
+        command += ["--project", str(there), "--environment", evals.environment]
         process = await asyncio.create_subprocess_exec(
             *command,
-            "--tape",
-            tape,
+            *options,
+            *again,
             "--json",
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -53,7 +67,8 @@ async def evaluate_at(evals: "Evals", suite: str, said: str, tape: str) -> "Eval
     if process.returncode:
         raise ConfigurationError(f"The project cannot be evaluated at {commit}: {_told(err)}")
     document: dict[str, Any] = json.loads(out)
-    return await evals.recorded(suite, document["suites"][0]["experiments"][0]["id"])
+    found = await evals.recorded(suite, document["suites"][0]["experiments"][0]["id"])
+    return replace(found, plan=replace(found.plan, words=("--on", said, *options)))
 
 
 @contextmanager

@@ -52,9 +52,11 @@ class Watching:
     ) -> None:
         self._around.__exit__(kind, error, trace)
         if error is not None and self._plan is not None and self._done and not self._quiet:
-            suite, experiment = self._plan.suite.name, self._plan.asking.task
+            from roadworthy.evals.evals import again
+
+            words = again(self._plan, self._plan.asking.task)
             terminal.say(f"{self._done} answers are kept.", errors=True)
-            terminal.say(f"Go on: {self._place.command('eval', suite, '--resume', experiment)}", errors=True)
+            terminal.say(f"Go on: {self._place.command(*words)}", errors=True)
 
     def begun(self, plan: "Plan", answers: int) -> None:
         """It knows what it will do."""

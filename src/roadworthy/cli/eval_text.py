@@ -6,6 +6,9 @@ from roadworthy.cli import terminal
 from roadworthy.cli.command import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from roadworthy.evals import Evals
     from roadworthy.evals.comparison import Difference
     from roadworthy.evals.evaluated import Evaluated
@@ -25,16 +28,20 @@ def say_changed(name: str, parts: tuple[str, ...]) -> None:
         terminal.say(f"{name}: {', '.join(parts)} changed since its baseline.", style="dim")
 
 
-def say_nothing(place: Place, *, changed: bool) -> None:
+def say_nothing(place: Place, evals: "Evals", *, changed: bool) -> None:
     """There was nothing to run."""
-    if changed:
+    if changed and evals.suites:
         terminal.say("Every suite is as its baseline accepted it.")
         return
     terminal.say(f"There are no suites. Make one: {place.command('evals', 'new', 'NAME')}")
 
 
-def print_suite(place: Place, evals: "Evals", evaluated: "list[Evaluated]") -> None:
-    """What a suite's experiments say."""
+def print_suite(
+    place: Place, evals: "Evals", evaluated: "list[Evaluated]", written: "Sequence[Path]" = ()
+) -> None:
+    """What a suite's experiments say, and which files were `written`."""
+    from roadworthy.evals.evals import again
+
     for one in evaluated:
         _print_experiment(one)
     if len(evaluated) > 1:
@@ -45,8 +52,9 @@ def print_suite(place: Place, evals: "Evals", evaluated: "list[Evaluated]") -> N
     last = evaluated[-1]
     if last.stopped:
         terminal.say(f"Stopped: {terminal.clean(last.stopped)}", style="red")
-        resume = place.command("eval", last.plan.suite.name, "--resume", last.experiment.id)
-        terminal.say(f"Go on: {resume}")
+        terminal.say(f"Go on: {place.command(*again(last.plan, last.experiment.id))}")
+    for path in written:
+        terminal.say(f"Wrote {terminal.clean(path.relative_to(evals.root))}; commit it.")
     terminal.say()
 
 

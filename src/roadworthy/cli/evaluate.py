@@ -91,6 +91,8 @@ async def evaluate(
         raise InvalidInput(f"--tape is one of {', '.join(_MODES)}, not {tape!r}.")
     if resume and (compare or len(suites or ()) != 1):
         raise InvalidInput("--resume goes with the name of one suite, and without --compare.")
+    if as_json and report not in (None, "json"):
+        raise InvalidInput(f"--json is one report, --report {report} another: ask for one of them.")
     reporting = eval_report.reporting("json" if as_json else report, output)
     quiet = reporting is not None and reporting.prints
     one = partial(
@@ -109,14 +111,13 @@ async def evaluate(
             if why and not quiet:
                 eval_text.say_changed(name, why[name])
             done.append(await _experiments(partial(one, evals, name), compare or (variant,), evals, tape))
-            if save_tape:
-                evals.write_tape(done[-1])
+            written = [evals.write_tape(done[-1])] if save_tape else []
             if accept:
-                evals.accept(done[-1][-1])
+                written.append(evals.accept(done[-1][-1]))
             if not quiet:
-                eval_text.print_suite(place, evals, done[-1])
+                eval_text.print_suite(place, evals, done[-1], written)
         if not names and not quiet:
-            eval_text.say_nothing(place, changed=changed)
+            eval_text.say_nothing(place, evals, changed=changed)
         if reporting is not None:
             reporting.write([evals.report(its) for its in done], evals.root)
     return _ended(done, gate=gate)
@@ -143,9 +144,14 @@ async def _run(
     try:
         variant = evals.variant(name, on)
     except NotFound:
-        if on is None or not is_commit(evals.root, on):
+        if on is None:
             raise
-        return await evaluate_at(evals, name, on, options["mode"])
+        if not is_commit(evals.root, on):
+            raise NotFound(
+                f"{on!r} is no version, route or model that suite {name!r} could be run on, "
+                "and no commit of this repository."
+            ) from None
+        return await evaluate_at(evals, name, on, **options)
     with Watching(place, quiet=quiet) as watching:
         return await evals.run(name, variant, begun=watching.begun, watch=watching.watch, **options)
 

@@ -81,7 +81,7 @@ def read(path: Path) -> Baseline | None:
         if said["form"] != _FORM:
             raise ConfigurationError(
                 f"{path.parent.name}/{path.name} has form {said['form']}; this version reads form {_FORM}.",
-                hint=f"Make it again: roadworthy eval {path.parent.name} --accept",
+                hint=f"Remove it, and accept anew: roadworthy eval {path.parent.name} --accept",
             )
         cases = cast("Mapping[str, Mapping[str, Any]]", said["cases"])
         return Baseline(
@@ -100,7 +100,8 @@ def read(path: Path) -> Baseline | None:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(
             f"{path.parent.name}/{path.name} is no baseline: {error!r}.",
-            hint=f"Restore it from git, or make it again: roadworthy eval {path.parent.name} --accept",
+            hint="Restore it from git; or remove it, and accept anew: "
+            f"roadworthy eval {path.parent.name} --accept",
         ) from error
 
 

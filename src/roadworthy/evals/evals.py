@@ -9,6 +9,7 @@ bench      where its judges are compared with people
 """
 
 import asyncio
+import shlex
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -55,6 +56,11 @@ class Evals:
         return self._project.settings.root
 
     @property
+    def environment(self) -> str:
+        """Whose settings and releases hold."""
+        return self._project.settings.environment
+
+    @property
     def database_url(self) -> str:
         """Where experiments are on record, for another process; it may hold a password."""
         return self._project.settings.database.url
@@ -87,11 +93,13 @@ class Evals:
             StateConflict: What is to go on is another combination by now.
         """
         suite = find(self.suites, name)
+        before = baseline.read(suite.baseline_file)
         if repeats is not None:
             suite = replace(suite, settings=suite.settings.model_copy(update={"repeats": repeats}))
         experiment_id = resume or self._project.ids.new("exp")
         tapes = Tape(self._project.database, self._project.clock, name, suite.tape_file, mode)
         made = plan(self._project, suite, variant, tapes, experiment_id, keep_going=keep_going)
+        made = replace(made, words=variant.words + _words(mode, repeats, keep_going=keep_going))
         experiment, known = await self._opened(made, experiment_id, going_on=resume is not None)
         cases, settings = made.dataset.cases, suite.settings
         if begun is not None:
@@ -110,7 +118,6 @@ class Evals:
             raise
         finally:
             await made.asking.pipeline.close()
-        before = baseline.read(suite.baseline_file)
         verdict = judge(settings, ran.results, len(cases), before)
         notes = judge_notes(suite, made.evaluators, ran.results, read_record(suite.judges_file))
         verdict = replace(verdict, notes=notes)
@@ -178,12 +185,12 @@ class Evals:
     def changed(self, names: Sequence[str] = ()) -> dict[str, tuple[str, ...]]:
         """The suites that are not what their baseline accepted, each with the parts that changed.
 
-        A suite without a baseline has changed altogether.
+        A suite without a baseline has changed altogether. Raises `NotFound` for a name that is none.
         """
         found: dict[str, tuple[str, ...]] = {}
-        for name, suite in self.suites.items():
-            if names and name not in names:
-                continue
+        suites = self.suites
+        for name in names or suites:
+            suite = find(suites, name)
             made = self._planned(suite)
             before = baseline.read(suite.baseline_file)
             parts = ("no baseline",) if before is None else differing(before.parts, made.parts)
@@ -199,7 +206,7 @@ class Evals:
         if evaluated.stopped:
             raise StateConflict(
                 f"{evaluated.experiment.id} did not come to its end: {evaluated.stopped}",
-                hint=f"Go on: roadworthy eval {evaluated.plan.suite.name} --resume {evaluated.experiment.id}",
+                hint=f"Go on: roadworthy {shlex.join(again(evaluated.plan, evaluated.experiment.id))}",
             )
         path = evaluated.plan.suite.baseline_file
         baseline.write(path, baseline_of(evaluated.experiment, evaluated.results))
@@ -317,6 +324,17 @@ class Evals:
         here = await self._project.database.read(lambda tx: tx.execute(query).scalar_one())
         staged = [one.outcome.cost_usd for one in results if "workflow" in experiment.parts]
         return from_micro_usd(int(here)) + sum(staged, Decimal(0))
+
+
+def again(plan: Plan, experiment_id: str) -> list[str]:
+    """The command that goes on with an experiment, without the program's name."""
+    return ["eval", plan.suite.name, *plan.words, "--resume", experiment_id]
+
+
+def _words(mode: Mode, repeats: int | None, *, keep_going: bool) -> tuple[str, ...]:
+    words = () if mode == "use" else ("--tape", mode)
+    words += () if repeats is None else ("--repeats", str(repeats))
+    return (*words, "--keep-going") if keep_going else words
 
 
 def commit_of(root: Path) -> str:

@@ -44,6 +44,8 @@ class Plan:
     texts: tuple[Version, ...]
     """Versions of prompts that its calls will name."""
     asking: Asking
+    words: tuple[str, ...] = ()
+    """The options of `roadworthy eval` that it was asked for with, without which it cannot go on."""
 
 
 def plan(

@@ -57,6 +57,14 @@ class Variant:
             return f"{self.prompt}@{self.label}"
         return self.label or self.route or self.model or "what serves"
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """How the command line is told of it; nothing for what serves."""
+        if self.prompt:
+            return "--on", str(self)
+        named = {"version": self.label, "route": self.route, "model": self.model}
+        return next((("--on", f"{kind}:{name}") for kind, name in named.items() if name), ())
+
 
 def variant_of(said: str, project: Project, prompt_id: str | None) -> Variant | None:
     """The variant that a word names: a version's label, a route, or a model; None when it names none.

@@ -45,7 +45,10 @@ def get(tx: sa.Connection, experiment_id: str) -> Experiment:
     """One experiment. Raises `NotFound`."""
     row = tx.execute(experiments.select().where(experiments.c.id == experiment_id)).mappings().first()
     if row is None:
-        raise NotFound(f"There is no experiment {experiment_id!r}.", hint="List them: roadworthy evals list")
+        raise NotFound(
+            f"There is no experiment {experiment_id!r}.",
+            hint="Its id stands in the first line of what `roadworthy eval` prints.",
+        )
     return _experiment(row)
 
 

@@ -51,7 +51,9 @@ def edit(file: Path, old: str, new: str) -> None:
 
 def test_a_change_that_makes_it_worse_is_stopped_by_the_gate(shop):
     """Accepted, nothing is to be done; worse, the exit code says so, and what changed is named."""
-    roadworthy(shop, "eval", "--accept")
+    wrote = roadworthy(shop, "eval", "--accept", "--save-tape").stdout
+    assert "Wrote evals/sort-message/tape.jsonl; commit it." in wrote
+    assert "Wrote evals/sort-message/baseline.json; commit it." in wrote
     commit(shop, "accepted")
     assert "as its baseline accepted it" in roadworthy(shop, "eval", "--changed", "--gate").stdout
     edit(shop / "rule.py", '"refund", ', "")
@@ -72,7 +74,7 @@ def test_two_commits_are_compared_case_by_case(shop):
     assert difference["better"] == []
     told = subprocess.run(["git", "worktree", "list"], cwd=shop, capture_output=True, text=True, check=True)
     assert len(told.stdout.splitlines()) == 1
-    assert "is no version" in roadworthy(shop, "eval", "--compare", "HEAD", "nope", code=2).stderr
+    assert "no commit of this" in roadworthy(shop, "eval", "--compare", "HEAD", "nope", code=2).stderr
 
 
 def test_a_commit_at_which_the_project_is_broken_is_told(shop):
@@ -90,7 +92,10 @@ def test_an_interrupted_evaluation_says_how_it_goes_on(shop):
     edit(shop / "rule.py", "    text = str(", "    import time; time.sleep(0.4)\n    text = str(")
     suite = shop / "evals" / "sort-message" / "suite.toml"
     suite.write_text("concurrency = 1\n" + suite.read_text())
-    command = [sys.executable, "-u", "-m", "roadworthy.cli.main", "eval"]
+    with (shop / "roadworthy.toml").open("a") as file:
+        file.write('\n[routes.other]\nmodels = ["rule"]\ntimeout_seconds = 60\n')
+    options = ["--on", "other", "--repeats", "2", "--tape", "refresh"]
+    command = [sys.executable, "-u", "-m", "roadworthy.cli.main", "eval", *options]
     process = subprocess.Popen(command, cwd=shop, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     line = process.stderr.readline()
@@ -105,6 +110,7 @@ def test_an_interrupted_evaluation_says_how_it_goes_on(shop):
     done = roadworthy(shop, *words, "--json")
     experiment = json.loads(done.stdout)["suites"][0]["experiments"][0]
     assert experiment["id"] == words[-1]
+    assert experiment["variant"] == "sort-message@v1 by other"
     assert experiment["status"] == "finished"
 
 
@@ -113,6 +119,8 @@ def test_wrong_words_are_told(shop):
     assert "use, strict, refresh, off" in roadworthy(shop, "eval", "--tape", "wild", code=2).stderr
     assert "no suite 'sort'" in roadworthy(shop, "eval", "sort", code=2).stderr
     assert "--resume goes with" in roadworthy(shop, "eval", "--resume", "exp_1", code=2).stderr
+    assert "no suite 'sort'" in roadworthy(shop, "eval", "sort", "--changed", "--gate", code=2).stderr
+    assert "ask for one of them" in roadworthy(shop, "eval", "--json", "--report", "html", code=2).stderr
     (shop / "evals" / "sort-message" / "cases.jsonl").write_text("")
     assert "has no cases" in roadworthy(shop, "eval", code=1).stderr
 
@@ -128,3 +136,20 @@ def test_a_function_that_never_ends_does_not_keep_the_command(shop):
     cases.write_text(cases.read_text().splitlines()[0] + "\n")
     done = roadworthy(shop, "eval", "--gate", code=1)
     assert "it took longer than 0.5 s" in done.stdout
+
+
+def test_a_baseline_that_cannot_be_read_is_told_before_anything_is_asked(shop):
+    """With a way out that works."""
+    baseline = shop / "evals" / "sort-message" / "baseline.json"
+    baseline.write_text("{")
+    told = roadworthy(shop, "eval", code=1).stderr
+    assert "answers are kept" not in told
+    assert "remove it, and accept anew: roadworthy eval sort-message --accept" in told
+    baseline.unlink()
+    roadworthy(shop, "eval", "sort-message", "--accept")
+
+
+def test_a_project_without_suites_is_told_so(shop):
+    """Nothing was accepted where there is nothing."""
+    (shop / "evals").rename(shop / "away")
+    assert "There are no suites" in roadworthy(shop, "eval", "--changed", "--gate").stdout
