@@ -5,13 +5,18 @@ the three that begin a step (measured 2026-11). What is read and written often i
 driver's own SQL at its first use. Everything else stays ordinary SQLAlchemy.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
-from typing import Any
+from functools import partial
+from operator import itemgetter
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.dialects import postgresql, sqlite
+
+_Values: TypeAlias = Callable[[Mapping[str, Any]], Any]
+"""What the driver takes, from values by their names."""
 
 
 class Prepared:
@@ -22,17 +27,17 @@ class Prepared:
             statement if isinstance(statement, dict) else {"sqlite": statement, "postgresql": statement}
         )
         self._columns = columns
-        self._compiled: dict[str, tuple[str, tuple[str, ...] | None, dict[str, Any]]] = {}
+        self._compiled: dict[str, tuple[str, _Values]] = {}
 
     def run(self, tx: sa.Connection, /, **given: Any) -> Any:
         """Execute it; returns the driver's cursor (`fetchone`, `fetchall`, `rowcount`)."""
-        sql, order, constants = self._compiled.get(tx.dialect.name) or self._compile(tx)
-        return self._execute(tx, "execute", sql, _values(given, order, constants))
+        sql, values = self._compiled.get(tx.dialect.name) or self._compile(tx)
+        return self._execute(tx, "execute", sql, values(given))
 
     def run_all(self, tx: sa.Connection, rows: Iterable[Mapping[str, Any]], /) -> None:
         """Execute it once for each of these rows."""
-        sql, order, constants = self._compiled.get(tx.dialect.name) or self._compile(tx)
-        self._execute(tx, "executemany", sql, [_values(row, order, constants) for row in rows])
+        sql, values = self._compiled.get(tx.dialect.name) or self._compile(tx)
+        self._execute(tx, "executemany", sql, [values(row) for row in rows])
 
     def _execute(self, tx: sa.Connection, how: str, sql: str, values: Any) -> Any:
         cursor = tx.connection.cursor()
@@ -49,31 +54,38 @@ class Prepared:
             ) from error
         return cursor
 
-    def _compile(self, tx: sa.Connection) -> tuple[str, tuple[str, ...] | None, dict[str, Any]]:
+    def _compile(self, tx: sa.Connection) -> tuple[str, _Values]:
         compiled = self._statements[tx.dialect.name].compile(
             dialect=tx.dialect,
             column_keys=list(self._columns) or None,
             compile_kwargs={"render_postcompile": True},
         )
-        order = (
-            tuple(compiled.positiontup) if compiled.positional and compiled.positiontup is not None else None
-        )
         constants = {
-            key: value.value if isinstance(value, Enum) else value
+            key: value
             for key, value in compiled.params.items()
             if key not in self._columns and value is not None
         }
-        made = self._compiled[tx.dialect.name] = (str(compiled), order, constants)
+        values = _in_order(compiled.positiontup) if compiled.positional else _by_name
+        if constants:
+            values = partial(_with_constants, values, constants)
+        made = self._compiled[tx.dialect.name] = (str(compiled), values)
         return made
 
 
-def _values(
-    given: Mapping[str, Any], order: tuple[str, ...] | None, constants: Mapping[str, Any]
-) -> dict[str, Any] | list[Any]:
-    values = {key: value.value if isinstance(value, Enum) else value for key, value in given.items()}
-    if constants:
-        values = {**constants, **values}
-    return values if order is None else [values[key] for key in order]
+def _in_order(names: Sequence[str] | None) -> _Values:
+    """For SQLite, whose driver takes our enums as the texts that they are."""
+    if names is not None and len(names) > 1:
+        return itemgetter(*names)
+    return lambda given: [given[name] for name in names or ()]
+
+
+def _with_constants(values: _Values, constants: Mapping[str, Any], given: Mapping[str, Any]) -> Any:
+    return values({**constants, **given})
+
+
+def _by_name(given: Mapping[str, Any]) -> dict[str, Any]:
+    """For PostgreSQL, whose driver takes an enum for something else."""
+    return {key: value.value if isinstance(value, Enum) else value for key, value in given.items()}
 
 
 def insert_once(table: sa.Table, *columns: str) -> Prepared:

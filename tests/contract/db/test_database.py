@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,21 @@ async def test_a_read_that_fails_harms_none_after_it(database: Database) -> None
     with pytest.raises(ZeroDivisionError):
         await database.read(lambda tx: len(names(tx)) / 0)
     assert await database.read(names) == ["n1"]
+
+
+def test_an_enum_is_stored_as_its_text(database: Database) -> None:
+    """Whatever a driver makes of enums, the column holds the value, and is found by it."""
+
+    class Name(StrEnum):
+        PAID = "invoice paid"
+
+    def put_enum(tx: sa.Connection) -> None:
+        _INSERT.run(tx, id="s1", run_id=Name.PAID, name=Name.PAID, payload=pack(1), created_at=1)
+
+    database.write_now(put_enum)
+    found = database.read_now(lambda tx: _NAMES.run(tx, run_id="invoice paid").fetchall())
+    assert [tuple(row) for row in found] == [("invoice paid",)]
+    assert database.read_now(lambda tx: _NAMES.run(tx, run_id=Name.PAID).fetchall()) == found
 
 
 def test_an_insert_leaves_an_existing_row_as_it_is(database: Database) -> None:
