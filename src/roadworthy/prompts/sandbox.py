@@ -5,7 +5,7 @@ are not part of the language (`check.py` refuses them), and the filters are thos
 bounded and the same every time. Loops count against one allowance for each rendering.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -73,7 +73,8 @@ class Sandbox(SandboxedEnvironment):
     def __init__(self) -> None:
         super().__init__(undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True)
         self.filters = {name: FILTERS[name] for name in _FILTERS}
-        self.filters |= {"tojson": _to_json, FENCED: _fenced, OWN: _own, COUNTED: _counted}
+        self.filters |= {"tojson": _to_json, COUNTED: _counted}
+        self.filters |= {name: _as_filter(write) for name, write in WRITERS.items()}
         self.globals = {"range": self.globals["range"]}
 
     def getattr(self, obj: Any, attribute: str) -> Any:
@@ -136,15 +137,25 @@ def _to_json(value: Any, *, sort: bool = False) -> str:
     return to_json(value, sort=sort)
 
 
-@pass_context
-def _fenced(_: Context, value: Any) -> str:
+def _fenced(value: Any) -> str:
     text = _written(value)
     return text if isinstance(value, _SCALARS) else fence(text)
 
 
-@pass_context
-def _own(_: Context, value: Any) -> str:
+def _own(value: Any) -> str:
     return defuse(_written(value))
+
+
+WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {FENCED: _fenced, OWN: _own}
+"""How a value that is printed is written, by the filter that `check.py` puts around it."""
+
+
+def _as_filter(write: Callable[[Any], str]) -> Callable[[Context, Any], str]:
+    @pass_context  # so that Jinja does not apply it to a constant before its time
+    def filtered(_: Context, value: Any) -> str:
+        return write(value)
+
+    return filtered
 
 
 def _written(value: Any) -> str:
