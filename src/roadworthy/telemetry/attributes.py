@@ -7,7 +7,7 @@ and because importing it would load OpenTelemetry. Tokens and cost are `gen_ai.u
 where they were spent; the sums over a call have our own names, so that no backend counts them twice.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal, TypeAlias, TypedDict
@@ -152,62 +152,59 @@ SPAN_ATTRIBUTES: Final[dict[str, SpanAttribute]] = {attribute.word: attribute fo
 """Every span attribute by the code's word for it."""
 
 
-_PLAIN: Final = {
-    word: attribute.name
-    for word, attribute in SPAN_ATTRIBUTES.items()
-    if word not in {"usage", "cost_usd", "saved_usd", "provider", "finish_reason", "prompt_id"}
+_OF_SUMS: Final = {
+    "cost_usd": "sum_cost_usd",
+    "input_tokens": "sum_input_tokens",
+    "output_tokens": "sum_output_tokens",
 }
-"""Names of what goes over the wire as it is."""
+_NAMES: Final[dict[SpanKind, dict[str, str]]] = {
+    kind: {
+        word: SPAN_ATTRIBUTES[word if kind == "attempt" else _OF_SUMS.get(word, word)].name
+        for word in SPAN_ATTRIBUTES
+    }
+    for kind in _ALL
+}
+"""Each word's name on the wire, on spans of a kind."""
+_FORMS: Final[dict[str, Callable[[Any], AttributeValue]]] = {
+    "cost_usd": float,
+    "saved_usd": float,
+    "provider": lambda name: _PROVIDERS.get(str(name), str(name)),
+    "finish_reason": lambda reason: (str(reason),),
+}
+"""What is not on the wire as it is in the code."""
 
 
 def on_the_wire(
     kind: SpanKind, fields: Mapping[str, Any], clean: Callable[[str], str]
 ) -> dict[str, AttributeValue]:
     """Names and values as the span carries them, texts clean. What the table does not know is left out."""
+    names = _NAMES[kind]
     found: dict[str, AttributeValue] = {}
     for word, value in fields.items():
         if value is None:
             continue
-        name = _PLAIN.get(word)
-        if name is not None:
-            found[name] = value if isinstance(value, (int, float)) else clean(str(value))
+        if word == "usage":
+            _add_usage(found, kind, value)
+            continue
+        name = names.get(word)
+        if name is None:
+            continue
+        form = _FORMS.get(word)
+        formed: AttributeValue = value if form is None else form(value)
+        if isinstance(formed, (int, float)):
+            found[name] = formed
+        elif isinstance(formed, tuple):
+            found[name] = tuple(map(clean, formed))
         else:
-            for wire_word, wire_value in _translate(kind, word, value):
-                found[SPAN_ATTRIBUTES[wire_word].name] = _cleaned(wire_value, clean)
+            found[name] = clean(str(formed))
     return found
 
 
-def _cleaned(value: AttributeValue, clean: Callable[[str], str]) -> AttributeValue:
-    if isinstance(value, str):
-        return clean(value)
-    return tuple(clean(item) for item in value) if isinstance(value, tuple) else value
-
-
-def _translate(kind: SpanKind, word: str, value: Any) -> Iterator[tuple[str, AttributeValue]]:
-    if word == "usage":
-        yield from _usage(kind, value)
-    elif word == "cost_usd":
-        yield "cost_usd" if kind == "attempt" else "sum_cost_usd", float(value)
-    elif word == "saved_usd":
-        yield "saved_usd", float(value)
-    elif word == "provider":
-        yield "provider", _PROVIDERS.get(str(value), str(value))
-    elif word == "finish_reason":
-        yield "finish_reason", (str(value),)
-    elif word == "prompt_id":
-        yield "prompt_id", value
-        if kind == "call":
-            yield "prompt_name", value
-
-
-def _usage(kind: SpanKind, usage: Usage) -> Iterator[tuple[str, AttributeValue]]:
-    if kind != "attempt":
-        yield "sum_input_tokens", usage.input_tokens
-        yield "sum_output_tokens", usage.output_tokens
-        return
-    yield "input_tokens", usage.input_tokens
-    yield "output_tokens", usage.output_tokens
-    if usage.cache_read_tokens:
-        yield "cache_read_tokens", usage.cache_read_tokens
-    if usage.cache_write_tokens:
-        yield "cache_write_tokens", usage.cache_write_tokens
+def _add_usage(found: dict[str, AttributeValue], kind: SpanKind, usage: Usage) -> None:
+    names = _NAMES[kind]
+    found[names["input_tokens"]] = usage.input_tokens
+    found[names["output_tokens"]] = usage.output_tokens
+    if kind == "attempt" and usage.cache_read_tokens:
+        found[names["cache_read_tokens"]] = usage.cache_read_tokens
+    if kind == "attempt" and usage.cache_write_tokens:
+        found[names["cache_write_tokens"]] = usage.cache_write_tokens

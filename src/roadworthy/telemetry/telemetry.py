@@ -149,7 +149,7 @@ class Telemetry:
         ids = Bound(here.run_id, here.step_id, here.step, call_id, prompt_id, prompt_version)
         if self._recorder is None:
             return Span(ids)
-        fields = {"prompt_hash": prompt_hash or None, "route": route or None}
+        fields = {"prompt_name": prompt_id, "prompt_hash": prompt_hash or None, "route": route or None}
         return self._recorder.span("call", f"call {prompt_id}@{prompt_version}", ids, fields)
 
     def attempt_span(
