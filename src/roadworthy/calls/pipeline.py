@@ -14,10 +14,10 @@ raises; what it raises is on record like any other failure.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 from roadworthy.calls.admit import Admissions
@@ -34,7 +34,7 @@ from roadworthy.calls.rungs import Given, PutOff, Rungs, by_code
 from roadworthy.db import Database
 from roadworthy.errors import BudgetSpent, InvalidAnswer, NotPermitted, ProviderError, TryLater
 from roadworthy.models import AnswerCache, Gates, Message, Models, RetryBudget
-from roadworthy.prompts import render
+from roadworthy.prompts import Version, render
 from roadworthy.records import Clock, Ids, from_micro_usd
 from roadworthy.settings import Settings
 from roadworthy.telemetry import Span, Telemetry
@@ -283,6 +283,8 @@ class Pipeline:
 
 
 _NOTHING = Decimal(0)
+_REPEATED = 8_000
+"""Characters: of longer inputs, messages are not kept for those who ask the same."""
 
 
 def _as_planned(plan: Plan, said: Said[Any]) -> bool:
@@ -307,7 +309,20 @@ class CallPutOff(TryLater):
 def _messages(call: Call[Any]) -> tuple[Message, ...]:
     if call.conversation is not None:
         return call.conversation.messages
-    return tuple(Message(role, text) for role, text in render(call.version, call.inputs).messages)
+    texts = call.inputs
+    if all(type(text) is str for text in texts.values()) and sum(map(len, texts.values())) <= _REPEATED:
+        return _repeated(call.version, tuple(texts.items()))
+    return _rendered(call.version, texts)
+
+
+def _rendered(version: Version, inputs: Mapping[str, Any]) -> tuple[Message, ...]:
+    return tuple(Message(role, text) for role, text in render(version, inputs).messages)
+
+
+@lru_cache(maxsize=512)
+def _repeated(version: Version, texts: tuple[tuple[str, str], ...]) -> tuple[Message, ...]:
+    """The same messages again for the same texts: what is asked twice is then found among the answers."""
+    return _rendered(version, dict(texts))
 
 
 def _said(given: Given[Any]) -> str | None:

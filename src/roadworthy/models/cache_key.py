@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_jsonable_python
@@ -20,6 +21,8 @@ from roadworthy.models.target import Target
 _FORM = 1
 """To be counted up when the key comes to mean something else."""
 _MOST_KEPT = 256
+_LONGEST_KEPT = 16_000
+"""Characters: of longer messages no key is kept."""
 
 _JSON = json.JSONEncoder(ensure_ascii=True, sort_keys=True, separators=(",", ":"), default=str)
 """Canonical, and of any text: half characters are escaped like all others that are not ASCII."""
@@ -97,23 +100,31 @@ def answer_key(
             seen = to_jsonable_python(dict(inputs or {}))
         except (PydanticSerializationError, ValueError, RecursionError):
             return None
-    texts = [message.text.encode(errors="surrogatepass") for message in messages]
-    head = _JSON.encode(
-        [
-            _FORM,
-            digests.of_models(targets),
-            digests.of_schema(output_schema),
-            prompt_hash,
-            policy,
-            list(scope),
-            sorted(set(permissions)),
-            [temperature, max_tokens, seed, list(stop)],
-            [(message.role, len(text)) for message, text in zip(messages, texts, strict=True)],
-            seen,
-        ]
+    common = (
+        digests.of_models(targets),
+        digests.of_schema(output_schema),
+        prompt_hash,
+        policy,
+        tuple(scope),
+        tuple(sorted(set(permissions))),
+        (temperature, max_tokens, seed, tuple(stop)),
     )
+    told = tuple((message.role, message.text) for message in messages)
+    if seen is None and sum(len(text) for _, text in told) <= _LONGEST_KEPT:
+        return _kept_key(common, told)
+    return _key(common, told, seen)
+
+
+def _key(common: tuple[Any, ...], messages: tuple[tuple[str, str], ...], seen: Any = None) -> str:
+    texts = [text.encode(errors="surrogatepass") for _, text in messages]
+    lengths = [(role, len(text)) for (role, _), text in zip(messages, texts, strict=True)]
+    head = _JSON.encode([_FORM, *common, lengths, seen])
     # Escaping long texts for JSON would take longer than hashing them; lengths keep them apart as well.
     return hashlib.sha256(b"".join((head.encode(), *texts))).hexdigest()
+
+
+_kept_key = lru_cache(maxsize=_MOST_KEPT)(_key)
+"""What is asked again is asked for with the same texts, which are faster compared than hashed."""
 
 
 def _identity(target: Target) -> list[Any]:

@@ -64,8 +64,9 @@ def likely_tokens(messages: Iterable[Message]) -> int:
     """About how many tokens these messages have: four ASCII characters to one, or one and a half others."""
     tokens = 0.0
     for message in messages:
-        plain = len(message.text.encode("ascii", errors="ignore"))
-        others = len(message.text) - plain
+        text = message.text
+        plain = len(text) if text.isascii() else len(text.encode("ascii", errors="ignore"))
+        others = len(text) - plain
         tokens += plain / _ASCII_PER_TOKEN + others / _OTHERS_PER_TOKEN + _LIKELY_PER_MESSAGE
         tokens += _LIKELY_PER_IMAGE * len(message.images)
         tokens += sum(len(call.arguments) for call in message.tool_calls) / _ASCII_PER_TOKEN
