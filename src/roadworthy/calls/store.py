@@ -20,7 +20,7 @@ from roadworthy.db import Prepared, insert_once, pack, unpack
 from roadworthy.db.tables.calls import call_attempts, call_payloads, calls
 from roadworthy.db.tables.workflows import runs
 from roadworthy.errors import InvalidInput, RoadworthyError
-from roadworthy.records import Json, to_micro_usd
+from roadworthy.records import Json, Usage, to_micro_usd
 
 Scrub = Callable[[str], str]
 
@@ -226,7 +226,8 @@ def _read(tx: sa.Connection, which: sa.ColumnElement[bool], *, payloads: bool) -
 
 def _call_values(row: CallRow, attempts: Sequence[Attempt]) -> dict[str, Any]:
     progress, call = row.progress, row.progress.call
-    values: dict[str, Any] = {
+    usage = sum((attempt.usage for attempt in attempts), Usage())
+    return {
         "id": progress.id,
         "run_id": call.run_id,
         "step_id": call.step_id,
@@ -261,10 +262,11 @@ def _call_values(row: CallRow, attempts: Sequence[Attempt]) -> dict[str, Any]:
         "started_at": progress.started_at,
         "deadline_at": progress.deadline_at,
         "finished_at": row.finished_at,
+        "input_tokens": usage.input_tokens,
+        "output_tokens": usage.output_tokens,
+        "cache_read_tokens": usage.cache_read_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
     }
-    for name in ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"):
-        values[name] = sum(getattr(attempt.usage, name) for attempt in attempts)
-    return values
 
 
 def _attempt_values(call_id: str, attempt: Attempt, scrub: Scrub) -> dict[str, Any]:

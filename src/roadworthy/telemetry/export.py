@@ -11,6 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from threading import Thread, local
 from typing import Any, Final
 
@@ -54,7 +55,10 @@ class Pipeline:
             if batched
             else SimpleSpanProcessor(self._gate)
         )
-        self._provider = TracerProvider(resource=Resource.create(resource), shutdown_on_exit=False)
+        made = Resource.create(resource)
+        self._provider = TracerProvider(
+            resource=_Resource(made.attributes, made.schema_url), shutdown_on_exit=False
+        )
         self._provider.add_span_processor(processor)
         self._closed = False
         atexit.register(self.close)
@@ -81,6 +85,17 @@ class Pipeline:
         atexit.unregister(self.close)
         self._gate.close_at(time.monotonic() + timeout_seconds)
         _within(timeout_seconds, self._provider.shutdown)
+
+
+class _Resource(Resource):
+    """Who sends the spans. The exporter takes its hash for every span, for which the library makes JSON."""
+
+    @cached_property
+    def _hash(self) -> int:
+        return super().__hash__()
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 class _Gate(SpanExporter):
