@@ -130,6 +130,14 @@ def test_different_texts_have_different_keys(texts):
     assert len(keys) == 2
 
 
+def test_texts_too_long_to_be_kept_have_keys_of_the_same_kind(key):
+    """Whether a key is kept for the next who asks changes nothing about it."""
+    short, long = ("x" * size for size in (15_900, 16_100))
+    keys = [key(messages=(Message("user", text),)) for text in (short, long, f"{long[:-1]}y", short, long)]
+    assert keys[:2] == keys[3:]
+    assert len(set(keys)) == 3
+
+
 def test_a_changed_schema_is_a_new_one(key):
     """A digest is kept for an object; another one at its place in memory has its own."""
     keys = {key(output_schema={"type": "object", "title": str(number)}) for number in range(400)}

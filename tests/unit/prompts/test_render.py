@@ -269,6 +269,20 @@ def test_blocks_on_lines_of_their_own_leave_no_blank_lines() -> None:
     assert shown([1, 2], "A\n  {% for x in value %}\n- {{ x }}\n  {% endfor %}\nB") == "A\n- 1\n- 2\nB"
 
 
+_SCALARS = (
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text("<{u \n'}é/") | st.dates() | st.decimals(-9, 9)
+)
+
+
+@given(value=_SCALARS | st.lists(_SCALARS, max_size=2), trusted=st.sampled_from(["true", "false"]))
+def test_a_plain_section_reads_as_jinja_would_write_it(value, trusted) -> None:
+    """Sections of texts and inputs alone are put together without Jinja; one block more, and they are not."""
+    inputs = f"value: {{type: any, trusted: {trusted}}}"
+    body = "A <b> {{ value }}, {{- value }}\n{# aside #}\n{{ value }}"
+    plain, blocks = (prompt(text, inputs) for text in (body, f"{{% if true %}}{body}{{% endif %}}"))
+    assert render(plain, {"value": value}).messages == render(blocks, {"value": value}).messages
+
+
 @given(st.dictionaries(st.sampled_from("abcdef"), st.integers() | st.text("xyz") | st.none(), max_size=6))
 def test_the_inputs_hash_is_that_of_the_values(values) -> None:
     """Order does not change it; a value does."""
