@@ -21,7 +21,7 @@ class Permission(StrEnum):
     REVIEWS_ASSIGN = "reviews.assign"
     """Say who is to decide."""
     PROMPTS_READ = "prompts.read"
-    """See prompts and their versions."""
+    """See prompts, their versions and evaluations, flags and routes, and what serves."""
     PROMPTS_PROMOTE = "prompts.promote"
     """Let another version of a prompt serve."""
     PROMPTS_OVERRIDE = "prompts.override"

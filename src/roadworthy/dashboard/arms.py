@@ -4,7 +4,7 @@ A difference is called better or worse only where its 95% interval leaves out ze
 users that its share says.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -14,6 +14,7 @@ from roadworthy.evals.reports.charts import Axis, interval
 from roadworthy.monitoring import ArmOutcome, Outcomes
 
 _MICRO = 1_000_000
+_SMALL_USD = 0.01
 _NOTHING = Markup("")
 Form = Callable[[float], str]
 
@@ -65,6 +66,11 @@ def _dollars(value: float) -> str:
     return usd(round(value * _MICRO))
 
 
+def _fine_dollars(value: float) -> str:
+    """To a millionth where it is small: differences are smaller than what they are between."""
+    return f"${value:.6f}" if 0 < value < _SMALL_USD else _dollars(value)
+
+
 def _points(value: float) -> str:
     return f"{100 * value:.1f} points"
 
@@ -80,6 +86,8 @@ _MEASURES = (
     _Measure("cost_usd", "Cost per call", _dollars, -1),
     _Measure("latency_seconds", "Time, mean", duration, -1),
 )
+_DIFFERENCES: Mapping[Form, Form] = {share: _points, _dollars: _fine_dollars}
+"""How a difference is written, where not as what it is between."""
 _PERCENTILES = ((0.5, "Time, p50"), (0.95, "Time, p95"))
 _OVER = {"approved": "decision", "edited": "decision", "rejected": "decision", "feedback": "rating"}
 
@@ -146,7 +154,7 @@ def _cell(found: Outcomes, arm: ArmOutcome, measure: _Measure, axis: Axis) -> Ce
         said, tone = ("better", "ok") if more * measure.good > 0 else ("worse", "bad")
     if found.mismatched:
         said, tone = "", ""
-    form = _points if measure.form is share else measure.form
+    form = _DIFFERENCES.get(measure.form, measure.form)
     note = f"{_signed(more, form)} ({_signed(low, form)} to {_signed(high, form)})"
     label = f"{measure.name} of {arm.name} against {found.arms[0].name}: {note}"
     drawn = interval(label, axis, more, low, high, line=0, tone=tone)

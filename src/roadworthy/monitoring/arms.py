@@ -210,6 +210,7 @@ def _measured(
     took = sa.cast(calls.c.finished_at - calls.c.started_at, sa.Float)
     of_calls = _join(of_runs, calls.c.id, calls.c.run_id) & calls.c.finished_at.is_not(None)
     item, decided, said = review_items.c, decisions.c, feedback.c
+    reviewed = sa.select(item.call_id).where(item.call_id.is_not(None))  # made once, where no index helps
     rating = sa.case((said.scale == "thumbs", (said.rating + 1) / 2.0), else_=(said.rating - 1) / 4.0)
     tables: Sequence[tuple[sa.Table, sa.ColumnElement[bool], Mapping[str, sa.ColumnElement[float]]]] = (
         (
@@ -219,7 +220,7 @@ def _measured(
                 "failed": share(calls.c.status.in_(("failed", "lost"))),
                 "degraded": share(calls.c.degraded),
                 "cost_usd": sa.cast(calls.c.cost_micro_usd, sa.Float) / 1_000_000,
-                "reviewed": share(sa.exists().where(item.call_id == calls.c.id)),
+                "reviewed": share(calls.c.id.in_(reviewed)),
             },
         ),
         (calls, of_calls & was_answered, {"latency_seconds": took / 1000}),

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from roadworthy.audit import Action, Audit, Keyring
+from roadworthy.dashboard.queries import splits
 from roadworthy.db import Database
 from roadworthy.db.tables.calls import calls
 from roadworthy.db.tables.feedback import feedback
@@ -138,6 +139,22 @@ async def test_figures_are_those_that_one_counts_by_hand(desk) -> None:
     assert interval.low < value < interval.high
     assert found.difference(second, "rejected") is None  # one key has no variance
     assert not found.mismatched
+
+
+async def test_a_page_adds_up_a_large_split_only_when_asked(desk, monkeypatch) -> None:
+    """A small one at once; where there never was one, there is nothing to ask for."""
+    monkeypatch.setattr(splits, "_AT_ONCE", 2)
+
+    async def shown(asked: bool):
+        return await desk.database.read(lambda tx: splits.split_of(tx, "test", SUBJECT, asked=asked))
+
+    assert await shown(True) is None
+    await desk.split(v1=50, v2=50)
+    await desk.put([("v1", "a", {}), ("v2", "b", {})])
+    assert (await shown(False)).outcomes.arms[0].calls == 1
+    await desk.put([("v2", "c", {})])
+    assert (await shown(False)).outcomes is None
+    assert (await shown(True)).outcomes.arms[1].calls == 2
 
 
 async def test_the_variance_is_that_of_a_ratio_over_keys(desk) -> None:

@@ -70,6 +70,15 @@ def test_a_difference_within_its_interval_is_none():
     assert found.note == "+1.0 points (−1.8 points to +3.8 points)"  # noqa: RUF001 - a minus
 
 
+def test_a_small_difference_of_money_is_told_to_a_millionth():
+    """Else its interval would read as one number."""
+    rates = {"cost_usd": Rate(0.0004, 100, 1e-12)}
+    first = replace(arm("v1", 0.5), rates={**arm("v1", 0.5).rates, **rates})
+    second = replace(first, name="v2", rates={**first.rates, "cost_usd": Rate(0.00045, 100, 1e-12)})
+    note = cell(split(first, second), "Cost per call").note
+    assert note == "+$0.000050 (+$0.000047 to +$0.000053)"
+
+
 def test_where_users_are_lost_nothing_is_called_better():
     """That is told instead."""
     found = split(arm("v1", 0.5, failed=0.2), arm("v2", 0.5, failed=0.4), p=1e-5)

@@ -12,19 +12,19 @@ from fastapi import APIRouter, Depends, Path, Response
 
 from roadworthy.access import Permission
 from roadworthy.app import App
-from roadworthy.dashboard.arms import arms_of
 from roadworthy.dashboard.pages.serving import (
+    Asked,
     Refused,
     looked_at,
     refused,
     shares_in,
     shares_now,
+    split_shown,
     typed_shares,
 )
 from roadworthy.dashboard.rendering import Renderer
 from roadworthy.dashboard.visit import Visit, nothing_here, visits
 from roadworthy.errors import InvalidInput, RoadworthyError
-from roadworthy.monitoring import outcomes
 from roadworthy.releases import SLOTS, Change, Release, flag_subject, route_subject, shares_of
 
 _CHANGES = 20
@@ -53,8 +53,10 @@ def router(renderer: Renderer) -> APIRouter:
         return visit.go(_address("flag", name), _said(name, done))
 
     @made.get("/flags/{kind}/{name}")
-    async def one(visit: Annotated[Visit, Depends(reads)], kind: Kind, name: Name) -> Response:
-        return await _page(renderer, visit, kind, name)
+    async def one(
+        visit: Annotated[Visit, Depends(reads)], kind: Kind, name: Name, outcomes: Asked = ""
+    ) -> Response:
+        return await _page(renderer, visit, kind, name, asked=bool(outcomes))
 
     @made.post("/flags/{kind}/{name}")
     async def change(visit: Annotated[Visit, Depends(switches)], kind: Kind, name: Name) -> Response:
@@ -89,7 +91,13 @@ async def _listed(renderer: Renderer, visit: Visit, fault: Refused | None = None
 
 
 async def _page(
-    renderer: Renderer, visit: Visit, kind: Kind, name: str, fault: Refused | None = None
+    renderer: Renderer,
+    visit: Visit,
+    kind: Kind,
+    name: str,
+    fault: Refused | None = None,
+    *,
+    asked: bool = False,
 ) -> Response:
     app = renderer.app
     subject = _subject(app, kind, name)
@@ -97,10 +105,6 @@ async def _page(
     if kind == "flag" and not changes:
         raise nothing_here()
     release = await app.releases.now(subject)
-    environment, split = app.settings.environment, None
-    if visit.may(Permission.PROMPTS_READ):  # figures of all tenants together
-        found = await visit.read(lambda tx: outcomes(tx, environment, subject))
-        split = arms_of(found, sees_costs=visit.may(Permission.COSTS_READ)) if found else None
     return await renderer.page(
         visit,
         "flag.html",
@@ -110,13 +114,13 @@ async def _page(
         here=_address(kind, name),
         release=release,
         changes=changes,
-        split=split,
+        **await split_shown(visit, subject, asked=asked),
         models=app.settings.routes[name].models if kind == "route" else (),
         route_names=list(app.settings.routes),
         shares=fault.shares if fault and fault.shares else shares_now(release, name),
         text=visit.field("shares") or _text(release),
         refused=fault,
-        environment=environment,
+        environment=app.settings.environment,
         switches=visit.principal.may(Permission.FLAGS_MANAGE),
     )
 

@@ -11,14 +11,13 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from roadworthy.access import Permission
 from roadworthy.app import App
-from roadworthy.dashboard.arms import arms_of
 from roadworthy.dashboard.pages import serving
 from roadworthy.dashboard.queries.costs import DAY_MS, Asked, Ledger, day_of
 from roadworthy.dashboard.queries.prompts import Registered, Use, registered
 from roadworthy.dashboard.rendering import Renderer
 from roadworthy.dashboard.visit import Visit, nothing_here, visits
 from roadworthy.errors import PromptError
-from roadworthy.monitoring import Dimension, Latency, outcomes
+from roadworthy.monitoring import Dimension, Latency
 from roadworthy.prompts import InputSpec, Version
 from roadworthy.prompts import parse as parse_prompt
 from roadworthy.prompts.difference import side_by_side
@@ -105,6 +104,7 @@ def _add_prompt(made: APIRouter, renderer: Renderer, ledger: Ledger) -> None:
         new: str | None = None,
         *,
         refused: serving.Refused | None = None,
+        asked: bool = False,
     ) -> Response:
         if prompt_id not in app.prompts:
             raise nothing_here()
@@ -120,7 +120,7 @@ def _add_prompt(made: APIRouter, renderer: Renderer, ledger: Ledger) -> None:
             visit,
             "prompt.html",
             status=refused.status if refused else 200,
-            **await _serving(visit, serves, versions, refused),
+            **await _serving(visit, serves, versions, refused, asked=asked),
             prompt_id=prompt_id,
             versions=versions,
             shown=chosen,
@@ -143,8 +143,9 @@ def _add_prompt(made: APIRouter, renderer: Renderer, ledger: Ledger) -> None:
         v: Label = None,
         old: Annotated[str | None, Query(alias="from", max_length=200)] = None,
         new: Annotated[str | None, Query(alias="to", max_length=200)] = None,
+        outcomes: serving.Asked = "",
     ) -> Response:
-        return await page(visit, prompt_id, v, old, new)
+        return await page(visit, prompt_id, v, old, new, asked=bool(outcomes))
 
     @made.post("/prompts/{prompt_id}/serves")
     async def change(
@@ -167,15 +168,12 @@ async def _serving(
     serves: tuple[Release | None, Version],
     versions: Sequence[Shown],
     refused: serving.Refused | None,
+    *,
+    asked: bool,
 ) -> dict[str, Any]:
     """What the panel of what serves shows."""
     app, (release, default) = visit.app, serves
     subject = prompt_subject(default.prompt_id)
-    split = None
-    if visit.may(Permission.PROMPTS_READ):  # figures of all tenants together
-        environment = app.settings.environment
-        found = await visit.read(lambda tx: outcomes(tx, environment, subject))
-        split = arms_of(found, sees_costs=visit.may(Permission.COSTS_READ)) if found else None
     now = serving.shares_now(release, default.label)
     return {
         "release": release,
@@ -184,7 +182,7 @@ async def _serving(
         "promotes": visit.principal.may(Permission.PROMPTS_PROMOTE),
         "needs_eval": app.promotions.needs_eval,
         "settings_say": default.label,
-        "split": split,
+        **await serving.split_shown(visit, subject, asked=asked),
         "shares": refused.shares if refused and refused.shares else now,
         "share_names": serving.share_names([one.label for one in versions], now),
         "refused": refused,

@@ -7,9 +7,14 @@ command that makes it; those who may override it are shown how.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any
+
+from fastapi import Query
 
 from roadworthy.access import Permission
 from roadworthy.app import App
+from roadworthy.dashboard.arms import arms_of
+from roadworthy.dashboard.queries.splits import split_of
 from roadworthy.dashboard.visit import Visit
 from roadworthy.dashboard.words import percent
 from roadworthy.errors import InvalidInput, NotEvaluated, RoadworthyError
@@ -18,6 +23,8 @@ from roadworthy.service.exchange import exchange_of
 from roadworthy.service.principal import forbidden
 from roadworthy.service.problem import status_of
 
+Asked = Annotated[str, Query(max_length=10)]
+"""`?outcomes=shown`: also where adding them up takes a while."""
 _SERVER_FAULT = 500
 _MOST_FIELDS = 8
 """So many versions have a field for their share, and all that have one."""
@@ -74,6 +81,20 @@ def shares_now(release: Release | None, default: str) -> dict[str, str]:
 def share_names(labels: Sequence[str], serving: Mapping[str, str]) -> list[str]:
     """The versions that have a field: the newest, and all that serve."""
     return [one for place, one in enumerate(labels) if place < _MOST_FIELDS or one in serving]
+
+
+async def split_shown(visit: Visit, subject: str, *, asked: bool) -> dict[str, Any]:
+    """What a page shows of the newest split; its figures are for those who see every tenant."""
+    app = visit.app
+    found = None
+    if visit.may(Permission.PROMPTS_READ):
+        environment = app.settings.environment
+        found = await visit.read(lambda tx: split_of(tx, environment, subject, asked=asked))
+    its = found.outcomes if found else None
+    return {
+        "split": arms_of(its, sees_costs=visit.may(Permission.COSTS_READ)) if its else None,
+        "split_is_large": found is not None and its is None,
+    }
 
 
 async def change(app: App, visit: Visit, prompt_id: str) -> Change | Refused:
