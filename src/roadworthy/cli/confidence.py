@@ -9,9 +9,21 @@ from roadworthy.cli.command import JsonOption, Place, command
 
 if TYPE_CHECKING:
     from roadworthy.app import App
+    from roadworthy.calls.calibrated import ConfidenceFile
     from roadworthy.evals.confidence import Learnt
 
 group = typer.Typer(help="Learn what the scores of answers are worth.", no_args_is_help=True)
+
+ReportOption = Annotated[
+    str | None,
+    typer.Option(metavar="FORMAT", help="The diagram, errors and bands as a page: html.", show_default=False),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Where the page goes; left out, to .roadworthy/reports/.", show_default=False
+    ),
+]
 
 
 @command(group)
@@ -28,12 +40,15 @@ async def fit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what was learnt, and write nothing.")
     ] = False,
+    report: ReportOption = None,
+    output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Learn from reviewed answers how probable it is that an answer is right."""
     from roadworthy.cli import confidence_text, terminal
     from roadworthy.cli.project import records
 
+    _check(report, output, as_json=as_json)
     async with records(place) as app:
         learnt = await _learnt(app, workflow, prompt, since)
         path = file_of(app, learnt.file.prompt)
@@ -44,12 +59,16 @@ async def fit(
         return
     confidence_text.print_learnt(learnt)
     confidence_text.say_where(learnt.file, path, dry_run=dry_run, settings=app.settings)
+    if report:
+        _report(learnt.file, output, app.settings.root)
 
 
 @command(group)
 def show(
     place: Place,
     prompt: Annotated[str, typer.Argument(help="The prompt's id.", metavar="PROMPT")],
+    report: ReportOption = None,
+    output: OutputOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what was learnt of a prompt, and from what."""
@@ -57,6 +76,7 @@ def show(
     from roadworthy.cli import confidence_text, terminal
     from roadworthy.cli.project import load_settings
 
+    _check(report, output, as_json=as_json)
     settings = load_settings(place)
     chosen = settings.prompts.get(prompt)
     path = settings.path(chosen.confidence if chosen and chosen.confidence else _usual(prompt))
@@ -67,6 +87,27 @@ def show(
     confidence_text.print_file(found)
     if not (chosen and chosen.confidence):
         confidence_text.say_unused(found.prompt, path, settings)
+    if report:
+        _report(found, output, settings.root)
+
+
+def _check(report: str | None, output: Path | None, *, as_json: bool) -> None:
+    """Raises `InvalidInput` for a report that cannot be made."""
+    from roadworthy.errors import InvalidInput
+
+    if report not in (None, "html"):
+        raise InvalidInput(f"--report is html, not {report!r}.")
+    if report is None and output is not None:
+        raise InvalidInput("--output is where a report goes.", hint="Say which one: --report html")
+    if report is not None and as_json:
+        raise InvalidInput("Either --json or --report.")
+
+
+def _report(file: "ConfidenceFile", output: Path | None, root: Path) -> None:
+    from roadworthy.cli.eval_report import FOLDER, write
+    from roadworthy.evals.reports import reliability_page
+
+    write(output or root / FOLDER / f"confidence-{file.prompt}.html", reliability_page(file))
 
 
 def file_of(app: "App", prompt_id: str) -> Path:

@@ -16,25 +16,8 @@ _WIDTH = 40
 
 
 def document(learnt: "Learnt") -> dict[str, Any]:
-    """For `--json`: the file, and the diagram before and after."""
-    told = learnt.file.as_json()
-    return {
-        **told,
-        "left_out": learnt.left_out,
-        "reliability_before": [_bin(one) for one in learnt.before],
-        "reliability_after": [_bin(one) for one in learnt.after],
-    }
-
-
-def _bin(one: "Bin") -> dict[str, Any]:
-    return {
-        "low": one.low,
-        "high": one.high,
-        "predicted": one.predicted,
-        "right": one.right,
-        "interval": [one.interval.low, one.interval.high],
-        "answers": one.cases,
-    }
+    """For `--json`: the file, its figures with the diagram before and after, and what taught nothing."""
+    return {**learnt.file.as_json(), "left_out": learnt.left_out}
 
 
 def print_learnt(learnt: "Learnt") -> None:

@@ -11,7 +11,7 @@ from roadworthy.cli import terminal
 if TYPE_CHECKING:
     from roadworthy.evals.reports import Report
 
-_FOLDER = Path(".roadworthy", "reports")
+FOLDER = Path(".roadworthy", "reports")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class Reporting:
         if self.prints:
             sys.stdout.write(written(reports))
         elif self.output is not None:
-            _write(self.output, written(reports))
+            write(self.output, written(reports))
         else:
             for one in reports:
-                _write(root / _FOLDER / f"{one.suite}.html", written([one]))
+                write(root / FOLDER / f"{one.suite}.html", written([one]))
 
 
 def reporting(format_: str | None, output: Path | None) -> Reporting | None:
@@ -55,7 +55,8 @@ def reporting(format_: str | None, output: Path | None) -> Reporting | None:
     return Reporting(format_, output)
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
+    """Write a report, and say where it is. Raises `InvalidInput` where that cannot be written."""
     from roadworthy.errors import InvalidInput
 
     try:

@@ -27,6 +27,7 @@ def test_what_a_day_teaches_is_shown_and_used(project, shown_and_real, fits):
     asyncio.run(importlib.import_module("day").main())
     for command, shown, real in shown_and_real("confidence.md"):
         assert fits(shown, real), f"{command}\n{real}"
+    assert "<circle" in (project / "confidence.html").read_text(encoding="utf-8")
     settings = project / "roadworthy.toml"
     settings.write_text(
         settings.read_text() + '[prompts.sort-ticket]\nconfidence = "confidence/sort-ticket.json"\n'

@@ -58,6 +58,7 @@ def learn(
     right, weights = [one.right for one in used], [one.weight for one in used]
     fitted = fit(signals, right, weights=weights)
     least, after = [min(one.signals.values()) for one in used], fitted.held_out
+    bins = [tuple(reliability(its, right, weights=weights)) for its in (least, after)]
     figures: dict[str, Json] = {
         "right": sum(right),
         "sampled": sum(one.sampled for one in used),
@@ -67,6 +68,8 @@ def learn(
         "brier_before": brier(least, right, weights),
         "brier_after": brier(after, right, weights),
         "log_losses": cast("Json", {str(method): loss for method, loss in fitted.log_losses.items()}),
+        "reliability_before": [_told(one) for one in bins[0]],
+        "reliability_after": [_told(one) for one in bins[1]],
     }
     file = ConfidenceFile(
         prompt=prompt_id,
@@ -83,8 +86,14 @@ def learn(
         },
         figures=figures,
     )
-    before = tuple(reliability(least, right, weights=weights))
-    return Learnt(file, tuple(used), left_out, before, tuple(reliability(after, right, weights=weights)))
+    return Learnt(file, tuple(used), left_out, *bins)
+
+
+def _told(one: Bin) -> dict[str, Json]:
+    """A bin, for the file."""
+    told: dict[str, Json] = {name: getattr(one, name) for name in ("low", "high", "predicted", "right")}
+    interval: list[Json] = [one.interval.low, one.interval.high]
+    return {**told, "interval": interval, "answers": one.cases, "stand_for": one.worth}
 
 
 def _teaches(answers: Sequence[Reviewed]) -> bool:

@@ -213,8 +213,8 @@ def _why_not(
             f"people's labels tell {len(people)} of these pairs apart, and {rules.min_labels} are asked for"
         )
     # Which of two comes first says nothing: each pair counts in both orders.
-    words = [(found[key].better, side) for key, side in people.items()]
-    words += [(_TURNED[word], _TURNED[side]) for word, side in words]
+    here: list[tuple[Side, Side]] = [(found[key].better, side) for key, side in people.items()]
+    words = [*here, *((_TURNED[word], _TURNED[side]) for word, side in here)]
     kappa = cohen_kappa([word for word, _ in words], [side for _, side in words]).value or 0.0
     if kappa < rules.min_kappa:
         return f"it agrees with people too little: kappa {kappa:.2f}, {rules.min_kappa:g} is asked for"

@@ -8,6 +8,7 @@ from roadworthy.evals.reports.facts import by_evaluator, failures, reason, spent
 from roadworthy.evals.reports.junit import junit
 from roadworthy.evals.reports.markdown import markdown
 from roadworthy.evals.reports.page import page
+from roadworthy.evals.reports.reliability import reliability_page
 from roadworthy.evals.reports.report import Report, Scrub, report_of
 
 
@@ -33,6 +34,7 @@ __all__ = [
     "failures",
     "json_text",
     "reason",
+    "reliability_page",
     "report_of",
     "spent",
 ]
