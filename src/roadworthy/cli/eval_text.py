@@ -63,11 +63,12 @@ def _print_experiment(one: "Evaluated") -> None:
 
     verdict, results = one.verdict, one.results
     cost = spent(results)
+    saved = f", ${one.experiment.saved_usd:.4f} saved by the tape" if one.experiment.saved_usd else ""
     median = "" if cost.p50_seconds is None else f", {cost.p50_seconds:.2f} s a case"
     terminal.say(f"{one.plan.suite.name}  {one.experiment.variant}  {one.experiment.id}", style="bold")
     terminal.say(
         f"{len(results)} answers to {verdict.cases} cases, {cost.taped} from tape; "
-        f"${one.experiment.cost_usd:.4f}{median}"
+        f"${one.experiment.cost_usd:.4f}{saved}{median}"
     )
     made = terminal.table("evaluator", "passed", "of", "mean", right=("passed", "of", "mean"))
     for row in by_evaluator(results):

@@ -26,7 +26,7 @@ from roadworthy.evals.baseline import Baseline, baseline_of
 from roadworthy.evals.comparison import Difference, compared
 from roadworthy.evals.evaluated import Evaluated
 from roadworthy.evals.evaluators.pairwise import Pairwise
-from roadworthy.evals.experiment import Experiment, ExperimentStatus, Result, VerdictKind, pass_shares
+from roadworthy.evals.experiment import SAVED, Experiment, ExperimentStatus, Result, VerdictKind, pass_shares
 from roadworthy.evals.fingerprint import differing
 from roadworthy.evals.judging import judge_notes, read_record
 from roadworthy.evals.judging.calibrate import JUDGES, Bench, versions_of
@@ -127,7 +127,11 @@ class Evals:
             finished_at=self._project.clock.now_ms(),
             cost_usd=await self._cost(experiment, ran.results),
             verdict=None if ran.stopped else verdict.kind,
-            summary={**verdict.as_json(), JUDGES: cast("Json", versions_of(made.evaluators))},
+            summary={
+                **verdict.as_json(),
+                JUDGES: cast("Json", versions_of(made.evaluators)),
+                SAVED: str(experiment.saved_usd + tapes.saved_usd),
+            },
         )
         await self._project.database.write(lambda tx: store.change(tx, experiment))
         return Evaluated(made, experiment, ran.results, verdict, before, tapes, ran.stopped, ran.late)
@@ -172,7 +176,9 @@ class Evals:
             await made.asking.pipeline.close()
         after.tape.used |= tapes.used
         cost_usd = await self._cost(after.experiment, after.results)
-        experiment = replace(after.experiment, cost_usd=cost_usd)
+        saved_usd = after.experiment.saved_usd + tapes.saved_usd
+        summary = {**after.experiment.summary, SAVED: str(saved_usd)}
+        experiment = replace(after.experiment, cost_usd=cost_usd, summary=summary)
         await database.write(lambda tx: store.change(tx, experiment))
         verdict = with_preferences(after.verdict, said)
         return replace(after, experiment=experiment, verdict=verdict, preferences=tuple(said))

@@ -14,6 +14,9 @@ from roadworthy.evals.evaluator import Score
 from roadworthy.evals.target import Outcome
 from roadworthy.records import Json
 
+SAVED = "saved_usd"
+"""In an experiment's summary: what the tape saved."""
+
 
 class ExperimentStatus(StrEnum):
     """Where an experiment stands."""
@@ -100,6 +103,11 @@ class Experiment:
     verdict: VerdictKind | None = None
     summary: dict[str, Json] = field(default_factory=dict[str, Json])
     """The verdict with its grounds, as JSON; see `verdict.py`."""
+
+    @property
+    def saved_usd(self) -> Decimal:
+        """What the answers that came from the tape cost when they were recorded, judges' included."""
+        return Decimal(str(self.summary.get(SAVED, 0)))
 
 
 def by_case(results: Sequence[Result]) -> dict[str, list[Result]]:

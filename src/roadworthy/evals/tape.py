@@ -8,6 +8,7 @@ refuses what neither knows.
 
 import json
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -48,6 +49,8 @@ class Tape:
             self._file, self.faults = read(file)
         self.used: dict[str, Outcome] = {}
         """What was given or recorded in this experiment, by key: what a file of it would hold."""
+        self.saved_usd = Decimal(0)
+        """What all that was given cost when it was recorded."""
 
     async def find(self, keys: Iterable[str]) -> dict[str, Outcome]:
         """What is known of these."""
@@ -61,7 +64,12 @@ class Tape:
             rows = await self._database.read(lambda tx, part=part: _rows(tx, part))
             known |= {key: _outcome(cast("Mapping[str, Any]", unpack(stored))) for key, stored in rows}
         self.used |= known
+        self.saved_usd += sum((one.cost_usd for one in known.values()), Decimal(0))
         return known
+
+    def now_ms(self) -> int:
+        """When something is recorded."""
+        return self._clock.now_ms()
 
     async def record(self, key: str, outcome: Outcome) -> None:
         """Keep an answer. One that is known already stays, unless all is asked again."""
@@ -73,7 +81,7 @@ class Tape:
             "suite": self._suite,
             "form": FORM,
             "outcome": pack(outcome.as_json()),
-            "made_at": self._clock.now_ms(),
+            "made_at": self.now_ms(),
         }
 
         def work(tx: sa.Connection) -> None:

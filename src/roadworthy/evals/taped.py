@@ -1,6 +1,7 @@
 """Models whose answers come from the tape where it knows them, for what asks by itself: a workflow.
 
 A request that was answered before is given the same answer, without tokens: nothing was read or written now.
+What it cost when it was recorded is on tape, too, so that it can be told what was saved.
 The n-th equal request of an experiment is given the n-th answer, so that repeats are not all alike. Functions
 of the project (`provider = "python"`) run as ever: they are part of what is evaluated.
 """
@@ -8,6 +9,7 @@ of the project (`provider = "python"`) run as ever: they are part of what is eva
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
+from decimal import Decimal
 from typing import Any, cast
 
 from typing_extensions import override
@@ -16,7 +18,7 @@ from roadworthy.errors import ErrorKind, ProviderError
 from roadworthy.evals.case import digest
 from roadworthy.evals.tape import Tape
 from roadworthy.evals.target import Outcome
-from roadworthy.models import Digests, Models, Request, Response, Target
+from roadworthy.models import Digests, Models, Request, Response, Target, price
 from roadworthy.models.conversation import ToolCall
 from roadworthy.records import Json, Usage
 
@@ -51,7 +53,9 @@ class TapedTarget(Target):
             message = f"The tape has no answer to this request to model {self.name!r}."
             raise ProviderError(message, kind=ErrorKind.NOT_CONFIGURED, hint="Record it with a model.")
         response = await self._target.request(request, tenant)
-        await self._tape.record(key, _outcome(response))
+        at_ms = self._tape.now_ms()
+        cost = price(self._target, response.usage, at_ms, served_model=response.model or "").cost_usd
+        await self._tape.record(key, _outcome(response, cost or Decimal(0)))
         return response
 
     @override
@@ -81,11 +85,11 @@ def _key(identity: str, request: Request) -> str:
     )
 
 
-def _outcome(response: Response) -> Outcome:
+def _outcome(response: Response, cost_usd: Decimal) -> Outcome:
     told: dict[str, Json] = {name: getattr(response, name) for name in _KEPT}
     told["notes"] = list(response.notes)
     told["tool_calls"] = [asdict(one) for one in response.tool_calls]
-    return Outcome(output=told, usage=response.usage)
+    return Outcome(output=told, usage=response.usage, cost_usd=cost_usd)
 
 
 def _response(known: Outcome) -> Response:

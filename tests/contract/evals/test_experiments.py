@@ -45,6 +45,7 @@ async def test_what_was_answered_before_is_not_asked_again(desk):
         second = await evals.run("sort-message")
     assert len(desk.asked) == asked
     assert second.experiment.cost_usd == 0
+    assert (first.experiment.saved_usd, second.experiment.saved_usd) == (0, first.experiment.cost_usd)
     assert all(one.outcome.taped for one in second.results)
     for one, other in zip(first.results, second.results, strict=True):
         assert one.outcome.cost_usd == other.outcome.cost_usd > 0

@@ -98,12 +98,13 @@ async def test_its_runs_are_in_no_database_of_the_project(flow):
 
 async def test_its_models_answer_from_the_tape(flow):
     """The second time no model is asked, although all of its code runs."""
-    await flow.run()
+    first = await flow.run()
     asked = len(flow.desk.asked)
     again = await flow.run(mode="strict")
     assert len(flow.desk.asked) == asked == 2
     assert [one.passed for one in again.results] == [True, True]
     assert again.experiment.cost_usd == 0
+    assert (first.experiment.saved_usd, again.experiment.saved_usd) == (0, first.experiment.cost_usd)
 
 
 async def test_how_a_run_ends_is_its_outcome(flow):

@@ -36,9 +36,11 @@ def database(fresh_database_url) -> Iterator[Database]:
 async def test_an_answer_comes_back_as_it_was_and_is_told_as_taped(database) -> None:
     """Cost, usage and time are those of the recording."""
     await Tape(database, FakeClock(), "reply", None).record("k:0", ANSWERED)
-    found = await Tape(database, FakeClock(), "reply", None, "strict").find(["k:0", "other:0"])
+    known = Tape(database, FakeClock(), "reply", None, "strict")
+    found = await known.find(["k:0", "other:0"])
     assert found.keys() == {"k:0"}
     assert found["k:0"].taped
+    assert known.saved_usd == ANSWERED.cost_usd
     assert found["k:0"].as_json() == {**ANSWERED.as_json(), "taped": True}
 
 

@@ -27,6 +27,7 @@ def _ran(one: Ran) -> dict[str, Any]:
         "commit": experiment.commit,
         "environment": experiment.environment,
         "cost_usd": str(experiment.cost_usd),
+        "saved_usd": str(experiment.saved_usd),
         "verdict": one.verdict.as_json(),
         "results": [
             {

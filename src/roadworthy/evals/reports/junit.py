@@ -43,6 +43,7 @@ def _suite(ran: Ran, name: str, preferences: Sequence[Preferences]) -> ET.Elemen
         "commit": ran.experiment.commit,
         "verdict": ran.verdict.kind.value,
         "cost_usd": str(ran.experiment.cost_usd),
+        "saved_usd": str(ran.experiment.saved_usd),
     }.items():
         ET.SubElement(properties, "property", name=key, value=_attribute(value))
     pairs = [_pairs(one, name) for one in preferences]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import islice
 
 from roadworthy.evals.comparison import Difference
@@ -40,6 +41,9 @@ def _suite(report: Report) -> list[str]:
     lines += _tags(report)
     lines += _failures(report.last)
     experiment = report.last.experiment
+    saved_usd = sum((one.experiment.saved_usd for one in report.ran), Decimal(0))
+    if saved_usd:
+        lines += [f"What came from the tape cost ${saved_usd:.4f} when it was recorded, and nothing now.", ""]
     commit = f", commit `{experiment.commit}`" if experiment.commit else ""
     return [*lines, f"<sub>`{experiment.id}`, fingerprint `{experiment.fingerprint[:12]}`{commit}</sub>", ""]
 
