@@ -31,6 +31,7 @@ from roadworthy.evals.fingerprint import differing
 from roadworthy.evals.judging import judge_notes, read_record
 from roadworthy.evals.judging.calibrate import JUDGES, Bench, versions_of
 from roadworthy.evals.judging.pairs import judge_pairs
+from roadworthy.evals.notes import notes, unanswered
 from roadworthy.evals.plan import Plan, plan
 from roadworthy.evals.project import Project, Variant, variant_of
 from roadworthy.evals.reports import Report, report_of
@@ -119,8 +120,8 @@ class Evals:
         finally:
             await made.asking.pipeline.close()
         verdict = judge(settings, ran.results, len(cases), before)
-        notes = judge_notes(suite, made.evaluators, ran.results, read_record(suite.judges_file))
-        verdict = replace(verdict, notes=notes)
+        told = judge_notes(suite, made.evaluators, ran.results, read_record(suite.judges_file))
+        verdict = replace(verdict, notes=(*notes(made.evaluators, cases, ran.results), *told))
         experiment = replace(
             experiment,
             status=ExperimentStatus.STOPPED if ran.stopped else ExperimentStatus.FINISHED,
@@ -207,12 +208,20 @@ class Evals:
     def accept(self, evaluated: Evaluated) -> Path:
         """Make an experiment its suite's baseline; the file is to be committed.
 
-        Raises `StateConflict` for one that did not come to its end.
+        Raises `StateConflict` for one that did not come to its end, or in which answers are missing: what
+        counts as failed in a baseline could never get worse.
         """
         if evaluated.stopped:
             raise StateConflict(
                 f"{evaluated.experiment.id} did not come to its end: {evaluated.stopped}",
                 hint=f"Go on: roadworthy {shlex.join(again(evaluated.plan, evaluated.experiment.id))}",
+            )
+        missing = unanswered(evaluated.results)
+        if missing:
+            raise StateConflict(
+                f"{missing.total()} of its {len(evaluated.results)} answers are missing, for no model "
+                "could be asked: this is no baseline.",
+                hint="Run it again when the models can be asked; what was answered is on tape.",
             )
         path = evaluated.plan.suite.baseline_file
         baseline.write(path, baseline_of(evaluated.experiment, evaluated.results))

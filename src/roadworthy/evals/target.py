@@ -9,10 +9,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, Protocol, TypeAlias, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from roadworthy.evals.case import Case
 from roadworthy.records import Json, Usage
+
+NOT_ON_TAPE: Final = "not_on_tape"
+"""The failure of a case that is on no tape, where nothing may be asked."""
 
 _NOTHING = Decimal(0)
 

@@ -209,6 +209,32 @@ async def test_a_failed_call_is_an_outcome_and_is_not_kept_when_it_may_pass(desk
     assert set(desk.asked) == {CASES[0]["inputs"]["text"]}
 
 
+async def test_an_outage_is_told_and_is_no_baseline(desk):
+    """Cases that could not be asked would hide what gets worse; asked again, only they cost something."""
+    desk.answer = lambda text: 1 / 0 if "parcel" in text else None
+    async with desk.evals() as evals:
+        ran = await evals.run("sort-message")
+        assert ran.verdict.notes[0].startswith("1 of 4 answers are missing, for no model could be asked")
+        with pytest.raises(StateConflict, match="this is no baseline"):
+            evals.accept(ran)
+        strict = await evals.run("sort-message", mode="strict")
+        with pytest.raises(StateConflict, match="1 of its 4 answers are missing"):
+            evals.accept(strict)
+        desk.answer = None
+        again = await evals.run("sort-message")
+        assert again.verdict.notes == ()
+        evals.accept(again)
+
+
+async def test_an_evaluator_that_judged_nothing_is_told(desk):
+    """By a mistyped expectation nothing is compared, and nothing fails: that must not look like a pass."""
+    silent = '[[evaluators]]\nkind = "exact"\nfield = "reason"\n'
+    desk.suite("sort-message", SUITE + silent, CASES)
+    async with desk.evals() as evals:
+        ran = await evals.run("sort-message")
+    assert [note.partition(":")[0] for note in ran.verdict.notes] == ["exact reason judged nothing"]
+
+
 async def test_a_baseline_is_what_was_accepted(desk):
     """Nothing has changed after it; then a change is named, and a loss fails."""
     many = [case(f"p{n}", f"parcel {n}", "delivery") for n in range(30)]

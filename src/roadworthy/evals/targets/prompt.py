@@ -25,7 +25,7 @@ from roadworthy.errors import (
 )
 from roadworthy.evals.case import Case, digest
 from roadworthy.evals.tape import Tape
-from roadworthy.evals.target import Asked, Outcome
+from roadworthy.evals.target import NOT_ON_TAPE, Asked, Outcome
 from roadworthy.models import Digests, Message, Models, Target, answer_key
 from roadworthy.prompts import Version, render
 from roadworthy.settings import Settings
@@ -110,7 +110,7 @@ class PromptTarget:
         key = self._key(case)
         if self._asking.tape.mode == "strict":
             missing = f"The tape has no answer to case {case.id!r} for {self._version.name}."
-            return Outcome(error="not_on_tape", message=missing)
+            return Outcome(error=NOT_ON_TAPE, message=missing)
         outcome, lasts = await self._asked(case.inputs)
         if lasts and key is not None:
             await self._asking.tape.record(f"{key}:{repeat}", outcome)
