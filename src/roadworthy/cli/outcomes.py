@@ -54,12 +54,13 @@ async def _show(place: Place, subject: str, *, as_json: bool) -> int:
     from roadworthy.cli.project import records
     from roadworthy.errors import NotFound
     from roadworthy.monitoring import MEASURES, outcomes
+    from roadworthy.releases import named
 
     async with records(place) as app:
         environment = app.settings.environment
         found = await app.database.read(lambda tx: outcomes(tx, environment, subject))
     if found is None:
-        raise NotFound(f"Nothing was ever split for {subject!r} in {environment!r}.")
+        raise NotFound(f"Nothing was ever split for {named(subject)} in {environment!r}.")
     if as_json:
         terminal.print_json({"environment": environment, **found.as_json()})
         return int(found.mismatched)

@@ -17,6 +17,7 @@ from roadworthy.releases.release import (
     Release,
     arm_json,
     flag_subject,
+    named,
     prompt_subject,
     route_subject,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "arm_json",
     "current_pins",
     "flag_subject",
+    "named",
     "pinned",
     "prompt_subject",
     "route_subject",

@@ -7,7 +7,7 @@ prompts (`prompt:draft-reply`, arms are versions), routes (`route:answer`, arms 
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -22,6 +22,7 @@ Range: TypeAlias = tuple[int, int]
 ON: Final = "on"
 OFF: Final = "off"
 
+_LIKE_ON_OR_OFF: Final = frozenset({"on", "off", "of", "true", "false"})
 _FLAG: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
@@ -43,6 +44,25 @@ def flag_subject(flag: str) -> str:
             hint="Use small letters, digits and '-_.', at most 100 of them.",
         )
     return f"flag:{flag}"
+
+
+def check_values(subject: str, values: Iterable[str]) -> None:
+    """Refuse values of a flag that look like `on` or `off`. Raises `InvalidInput`.
+
+    Code that asks for yes or no takes every variant for a yes, `false` too.
+    """
+    for value in values if subject.startswith("flag:") else ():
+        if value.casefold() in _LIKE_ON_OR_OFF and value not in (ON, OFF):
+            raise InvalidInput(
+                f"{value!r} would be the name of a variant, and every variant but 'off' is on.",
+                hint="Write on or off.",
+            )
+
+
+def named(subject: str) -> str:
+    """A subject for people: `prompt 'draft-reply'`."""
+    kind, _, name = subject.partition(":")
+    return f"{kind} {name!r}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,16 @@ from roadworthy.releases import store
 from roadworthy.releases.exposure import Exposure, Gathered
 from roadworthy.releases.memory import Loaded, Memory, Snapshot
 from roadworthy.releases.pins import current_pins
-from roadworthy.releases.release import SLOTS, Arm, Change, ChangeKind, Release, arm_json
+from roadworthy.releases.release import (
+    SLOTS,
+    Arm,
+    Change,
+    ChangeKind,
+    Release,
+    arm_json,
+    check_values,
+    named,
+)
 from roadworthy.releases.shares import digest_of, reshare, slot_of
 
 _LONGEST_REASON = 1_000
@@ -159,8 +168,11 @@ class Releases:
     ) -> Change:
         """Let several arms share, each with so many slots by name and content hash.
 
-        Raises `StateConflict` when something else serves by now than at revision `expect`.
+        Raises:
+            InvalidInput: A flag's value looks like `on` or `off`, and is neither.
+            StateConflict: Something else serves by now than at revision `expect`.
         """
+        check_values(subject, (name for name, _ in slots))
         assert sum(slots.values()) == SLOTS  # noqa: S101 - `shares.slots_of` made them
 
         def wanted(now: Release | None, _: Sequence[Change]) -> _Wanted:
@@ -202,7 +214,12 @@ class Releases:
             arms = now.arms if now is not None else tuple(default)
             found = _served_before(history, arms)
             if found is None:
-                raise NotFound(f"Nothing else served for {subject!r} before in {self.environment!r}.")
+                raise NotFound(
+                    f"Nothing else served for {named(subject)} before in {self.environment!r}.",
+                    hint="See what served when: roadworthy prompts status ID"
+                    if subject.startswith("prompt:")
+                    else "",
+                )
             return _Wanted(ChangeKind.ROLLBACK, found.before, found.salt, found.revision)
 
         return await self._change(
@@ -222,7 +239,10 @@ class Releases:
 
         def wanted(now: Release | None, _: Sequence[Change]) -> _Wanted:
             if now is None:
-                raise NotFound(f"There is no release of {subject!r} in {self.environment!r}.")
+                raise NotFound(
+                    f"Nothing is released for {named(subject)} in {self.environment!r}: "
+                    "settings and code say what serves already."
+                )
             return _Wanted(ChangeKind.CLEAR, (), "")
 
         return await self._change(
@@ -256,7 +276,7 @@ class Releases:
             now = store.current(tx, self.environment).get(subject)
             if expect is not None and expect != (now.revision if now else 0):
                 raise StateConflict(
-                    f"What serves for {subject!r} was changed by somebody else meanwhile.",
+                    f"What serves for {named(subject)} was changed by somebody else meanwhile.",
                     hint="Look again at what serves, and decide anew.",
                 )
             its = wanted(now, store.history(tx, self.environment, subject))

@@ -78,7 +78,7 @@ def test_flags_are_set_listed_and_cleared(run) -> None:
     assert run("flags", "list", "--json")["flags"][0]["name"] == "new-rules"
     run("flags", "clear", "new-rules")
     assert run("flags", "list", "--json") == {"flags": []}
-    assert "There is no release" in run("flags", "clear", "new-rules", code=2)
+    assert "Nothing is released for flag 'new-rules'" in run("flags", "clear", "new-rules", code=2)
     assert "cannot name a flag" in run("flags", "set", "New Rules", "on", code=2)
 
 

@@ -143,3 +143,11 @@ async def test_shares_of_flags_are_whole(app) -> None:
     """Every key has a value."""
     await set_flag(app, on=10, off=90)
     assert sum(arm.slots for arm in (await app.releases.fresh()).releases["flag:new-rules"].arms) == SLOTS
+
+
+@pytest.mark.parametrize("value", ["false", "OFF", "of"])
+async def test_a_value_that_looks_like_off_is_refused(app, value) -> None:
+    """It would be a variant, and so a yes: the opposite of what is meant."""
+    with pytest.raises(InvalidInput, match="every variant but 'off' is on"):
+        await set_flag(app, **{value: 100})
+    assert not await app.flag("new-rules")
