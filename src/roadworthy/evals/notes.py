@@ -30,9 +30,14 @@ def notes(evaluators: Sequence[Evaluator], cases: Sequence[Case], results: Seque
     missing = unanswered(results)
     if missing:
         kinds = ", ".join(f"{kind} {count}" for kind, count in missing.most_common())
+        again = (
+            "where models can be asked, record them (--save-tape)"
+            if NOT_ON_TAPE in missing
+            else "run it again, and only these are asked"
+        )
         yield (
             f"{missing.total()} of {len(results)} answers are missing, for no model could be asked "
-            f"({kinds}). They count as failed; run it again, and only these are asked."
+            f"({kinds}). They count as failed; {again}."
         )
     for evaluator in evaluators:
         if isinstance(evaluator, Pairwise):

@@ -218,6 +218,7 @@ async def test_an_outage_is_told_and_is_no_baseline(desk):
         with pytest.raises(StateConflict, match="this is no baseline"):
             evals.accept(ran)
         strict = await evals.run("sort-message", mode="strict")
+        assert "(--save-tape)" in strict.verdict.notes[0]
         with pytest.raises(StateConflict, match="1 of its 4 answers are missing"):
             evals.accept(strict)
         desk.answer = None

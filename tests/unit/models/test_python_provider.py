@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,12 @@ async def test_an_exception_becomes_an_error_without_its_text(target_of, ask):
     assert "ValueError" in str(caught.value)
     assert caught.value.provider_text == "ValueError: card 4111 1111"
     assert caught.value.may_be_billed is False
+
+
+async def test_a_function_that_ends_the_program_does_not(target_of, ask):
+    """A script's `sys.exit` is its error, and no end of the worker that calls it."""
+    with pytest.raises(ProviderError, match="raised SystemExit"):
+        await target_of(lambda request: sys.exit(3)).request(ask())
 
 
 async def test_an_error_that_the_function_chose_passes(target_of, ask):

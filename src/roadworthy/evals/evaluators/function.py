@@ -101,7 +101,7 @@ class _Function(Plain[PythonSettings]):
                 if inspect.isawaitable(said):
                     said = await said
             return self._score(said)
-        except Exception as error:  # noqa: BLE001 - whatever a project's code does, other cases go on
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever code does, other cases go on
             return self.cannot(f"{type(error).__name__}: {readable(str(error))}")
 
     def _score(self, said: Any) -> Score:

@@ -58,6 +58,6 @@ class FunctionTarget:
             return Outcome(error="not_json", message=f"What it returned is no JSON: {error}")
         except RoadworthyError as error:
             return Outcome(error=error.code, message=error.message)
-        except Exception as error:  # noqa: BLE001 - what is evaluated may fail in any way; that is its outcome
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - however it fails, or ends, is its outcome
             return Outcome(error=type(error).__name__, message=str(error))
         return Outcome(output=output, latency_seconds=time.perf_counter() - began)

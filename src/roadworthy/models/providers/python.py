@@ -44,7 +44,7 @@ class PythonProvider:
                 value = await self._call(request)
         except ProviderError:
             raise
-        except Exception as error:  # noqa: BLE001  # it is the user's code
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # the user's code, which may end as a script does
             if deadline.expired():
                 raise timed_out(self._name, request.timeout_seconds, sent=_sent(request)) from None
             raise ProviderError(

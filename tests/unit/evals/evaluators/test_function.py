@@ -1,5 +1,6 @@
 """Functions of a project as evaluators: what they take, what they return, and what goes wrong with them."""
 
+import sys
 from functools import wraps
 
 import numpy as np
@@ -95,6 +96,8 @@ async def test_a_function_that_raises_has_not_judged(made, case_of):
 
     said = await made(broken).score(case_of(), Outcome(output={}))
     assert (said.error, said.passed, said.reason) == (True, None, "KeyError: 'x'")
+    ends = await made(lambda output: sys.exit(3)).score(case_of(), Outcome(output={}))
+    assert (ends.error, ends.reason) == (True, "SystemExit: 3")
 
 
 @pytest.mark.parametrize(
