@@ -142,7 +142,7 @@ class _Theirs(Plain[PydanticEvalsSettings]):
                 return self._scored(await self._its.evaluate_async(context))
             said = await asyncio.to_thread(self._its.evaluate, context)
             return self._scored(await said if inspect.isawaitable(said) else said)
-        except Exception as error:  # noqa: BLE001 - whatever a foreign evaluator does, other cases go on
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever foreign code does, other cases go on
             return self.cannot(f"{type(error).__name__}: {readable(str(error))}")
 
     def _context(self, case: Case, outcome: Outcome, output: Any) -> Any:
