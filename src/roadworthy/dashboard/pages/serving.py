@@ -17,7 +17,14 @@ from roadworthy.dashboard.arms import arms_of
 from roadworthy.dashboard.queries.splits import split_of
 from roadworthy.dashboard.visit import Visit
 from roadworthy.dashboard.words import percent
-from roadworthy.errors import InvalidInput, NotEvaluated, RoadworthyError
+from roadworthy.errors import (
+    ConflictError,
+    Forbidden,
+    InvalidInput,
+    NotEvaluated,
+    RoadworthyError,
+    StateConflict,
+)
 from roadworthy.releases import Change, Release, slots_of
 from roadworthy.service.exchange import exchange_of
 from roadworthy.service.principal import forbidden
@@ -44,6 +51,7 @@ class Refused:
     commands: Sequence[tuple[str, str]] = ()
     """Suites whose evaluation is missing, and the command that makes each."""
     can_override: bool = False
+    """Whether it is the gate that refused, and the visitor may pass it with a reason."""
 
 
 def looked_at(visit: Visit) -> int:
@@ -111,6 +119,7 @@ def refused(visit: Visit, error: RoadworthyError) -> Refused:
         raise error
     exchange_of(visit.request.scope).code = error.code
     missing = isinstance(error, NotEvaluated)
+    gate = isinstance(error, ConflictError | Forbidden) and not isinstance(error, StateConflict)
     return Refused(
         message=error.message,
         hint=error.hint,
@@ -122,7 +131,7 @@ def refused(visit: Visit, error: RoadworthyError) -> Refused:
         commands=list(zip(error.details["suites"], error.details["commands"], strict=True))
         if missing
         else (),
-        can_override=missing and visit.principal.may(Permission.PROMPTS_OVERRIDE),
+        can_override=gate and visit.principal.may(Permission.PROMPTS_OVERRIDE),
     )
 
 
