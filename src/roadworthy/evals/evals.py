@@ -251,22 +251,24 @@ class Evals:
         return Bench(self._project, made, judge)
 
     def evidence(self, prompt_id: str, label: str) -> Experiment | Baseline | None:
-        """What says that this version of a prompt passes as it would serve here and now.
+        """What says whether this version of a prompt passes as it would serve here and now.
 
-        The newest experiment of exactly this combination, else the baseline where it is of this combination;
-        of a prompt with several suites what says so of the last one, if all of them pass.
+        The newest experiment of exactly this combination, else the baseline where it is of this combination.
+        Of several suites of a prompt: one that does not pass, else None where one was not run, else the last.
         """
         found = [self._evidence(suite, label) for suite in self._suites_of(prompt_id)]
-        return None if not found or None in found else found[-1]
+        against = (one for one in found if one is not None and one.verdict is not VerdictKind.PASS)
+        return next(against, None if not found or None in found else found[-1])
 
     def missing(self, prompt_id: str, label: str) -> tuple[str, ...]:
         """The suites of a prompt that say nothing of this version, or not that it passes."""
 
         def passed(suite: Suite) -> bool:
             try:
-                return self._evidence(suite, label) is not None
+                found = self._evidence(suite, label)
             except NotFound:  # its text is in the database only, and nothing evaluates it there
                 return False
+            return found is not None and found.verdict is VerdictKind.PASS
 
         return tuple(suite.name for suite in self._suites_of(prompt_id) if not passed(suite))
 
@@ -279,11 +281,9 @@ class Evals:
             lambda tx: store.latest(tx, fingerprint=made.fingerprint, finished=True, limit=1)
         )
         if found:
-            return found[0] if found[0].verdict is VerdictKind.PASS else None
+            return found[0]
         accepted = baseline.read(suite.baseline_file)
-        if accepted is None or accepted.fingerprint != made.fingerprint:
-            return None
-        return accepted if accepted.verdict is VerdictKind.PASS else None
+        return accepted if accepted is not None and accepted.fingerprint == made.fingerprint else None
 
     def _planned(self, suite: Suite, variant: Variant = SERVES) -> Plan:
         """A plan that is only looked at."""

@@ -4,7 +4,7 @@ import pytest
 
 from roadworthy.audit import Actor, ActorKind, acting
 from roadworthy.audit.store import Filter
-from roadworthy.errors import Forbidden, InputsDiffer
+from roadworthy.errors import Forbidden, InputsDiffer, NotEvaluated
 from roadworthy.releases import SLOTS
 
 TONED = "---\ninputs: {text: str, tone: str}\n---\n# user\n{{ text }}\n"
@@ -62,6 +62,19 @@ async def test_in_development_nothing_is_refused(make_app, toned) -> None:
     async with app.running(work=False):
         change = await app.promotions.promote("reply", "v3")
         assert len(await app.promotions.unmet(change)) == 1
+
+
+async def test_a_verdict_that_is_no_pass_is_named(make_app, project) -> None:
+    """Who has evaluated it already is not sent to do so as if nobody had."""
+    suite = project / "evals" / "reply"
+    suite.mkdir(parents=True)
+    (suite / "suite.toml").write_text('[[evaluators]]\nkind = "not_empty"\n')
+    (suite / "cases.jsonl").write_text('{"id": "a", "inputs": {"text": "hello"}}\n')
+    app = make_app("production")
+    async with app.evaluating() as evals:
+        await evals.run("reply", evals.variant("reply", "v1"))
+        with pytest.raises(NotEvaluated, match="the newest says inconclusive"):
+            await app.promotions.promote("reply", "v1")
 
 
 async def test_only_an_approver_of_the_prompt_lets_a_version_serve(make_app) -> None:
