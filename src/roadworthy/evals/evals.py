@@ -8,24 +8,19 @@ evidence   what says that a combination is good enough to serve
 bench      where its judges are compared with people
 """
 
-import asyncio
 import shlex
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
 from typing import cast
 
-import sqlalchemy as sa
-
-from roadworthy.db.tables.calls import calls
 from roadworthy.errors import NotFound, StateConflict
 from roadworthy.evals import baseline, store, tape
 from roadworthy.evals.baseline import Baseline, baseline_of
 from roadworthy.evals.comparison import Difference, compared
 from roadworthy.evals.evaluated import Evaluated
 from roadworthy.evals.evaluators.pairwise import Pairwise
+from roadworthy.evals.evidence import evidence, passes, planned
 from roadworthy.evals.experiment import SAVED, Experiment, ExperimentStatus, Result, VerdictKind, pass_shares
 from roadworthy.evals.fingerprint import differing
 from roadworthy.evals.judging import judge_notes, read_record
@@ -33,16 +28,15 @@ from roadworthy.evals.judging.calibrate import JUDGES, Bench, versions_of
 from roadworthy.evals.judging.pairs import judge_pairs
 from roadworthy.evals.notes import notes, unanswered
 from roadworthy.evals.plan import Plan, plan
-from roadworthy.evals.project import Project, Variant, variant_of
+from roadworthy.evals.project import SERVES, Project, Variant, variant_of
+from roadworthy.evals.record import cost_of, opened, stop
 from roadworthy.evals.reports import Report, report_of
 from roadworthy.evals.runner import Limits, Runner
 from roadworthy.evals.suite import Suite, find, load_suites
 from roadworthy.evals.tape import Mode, Tape
 from roadworthy.evals.verdict import judge, with_preferences
 from roadworthy.prompts import store as prompt_store
-from roadworthy.records import Json, from_micro_usd
-
-SERVES = Variant()
+from roadworthy.records import Json
 
 
 class Evals:
@@ -101,7 +95,7 @@ class Evals:
         tapes = Tape(self._project.database, self._project.clock, name, suite.tape_file, mode)
         made = plan(self._project, suite, variant, tapes, experiment_id, keep_going=keep_going)
         made = replace(made, words=variant.words + _words(mode, repeats, keep_going=keep_going))
-        experiment, known = await self._opened(made, experiment_id, going_on=resume is not None)
+        experiment, known = await opened(self._project, made, experiment_id, going_on=resume is not None)
         cases, settings = made.dataset.cases, suite.settings
         if begun is not None:
             begun(made, len(cases) * settings.repeats - len(known))
@@ -115,7 +109,7 @@ class Evals:
             async with made.target.running():
                 ran = await runner.run(cases, settings.repeats, known)
         except BaseException:
-            await self._stopped(experiment)
+            await stop(self._project, experiment)
             raise
         finally:
             await made.asking.pipeline.close()
@@ -126,7 +120,7 @@ class Evals:
             experiment,
             status=ExperimentStatus.STOPPED if ran.stopped else ExperimentStatus.FINISHED,
             finished_at=self._project.clock.now_ms(),
-            cost_usd=await self._cost(experiment, ran.results),
+            cost_usd=await cost_of(self._project, experiment, ran.results),
             verdict=None if ran.stopped else verdict.kind,
             summary={
                 **verdict.as_json(),
@@ -146,7 +140,7 @@ class Evals:
         verdict = judge(suite.settings, results, experiment.cases, before)
         stopped = "" if experiment.status is ExperimentStatus.FINISHED else "it has not come to its end"
         tapes = Tape(database, self._project.clock, name, None, "off")
-        return Evaluated(self._planned(suite), experiment, results, verdict, before, tapes, stopped)
+        return Evaluated(planned(self._project, suite), experiment, results, verdict, before, tapes, stopped)
 
     def compare(self, before: Evaluated, after: Evaluated) -> Difference:
         """How the second differs from the first."""
@@ -176,7 +170,7 @@ class Evals:
         finally:
             await made.asking.pipeline.close()
         after.tape.used |= tapes.used
-        cost_usd = await self._cost(after.experiment, after.results)
+        cost_usd = await cost_of(self._project, after.experiment, after.results)
         saved_usd = after.experiment.saved_usd + tapes.saved_usd
         summary = {**after.experiment.summary, SAVED: str(saved_usd)}
         experiment = replace(after.experiment, cost_usd=cost_usd, summary=summary)
@@ -198,7 +192,7 @@ class Evals:
         suites = self.suites
         for name in names or suites:
             suite = find(suites, name)
-            made = self._planned(suite)
+            made = planned(self._project, suite)
             before = baseline.read(suite.baseline_file)
             parts = ("no baseline",) if before is None else differing(before.parts, made.parts)
             if parts:
@@ -256,89 +250,17 @@ class Evals:
         The newest experiment of exactly this combination, else the baseline where it is of this combination.
         Of several suites of a prompt: one that does not pass, else None where one was not run, else the last.
         """
-        found = [self._evidence(suite, label) for suite in self._suites_of(prompt_id)]
+        found = [evidence(self._project, suite, label) for suite in self._suites_of(prompt_id)]
         against = (one for one in found if one is not None and one.verdict is not VerdictKind.PASS)
         return next(against, None if not found or None in found else found[-1])
 
     def missing(self, prompt_id: str, label: str) -> tuple[str, ...]:
         """The suites of a prompt that say nothing of this version, or not that it passes."""
-
-        def passed(suite: Suite) -> bool:
-            try:
-                found = self._evidence(suite, label)
-            except NotFound:  # its text is in the database only, and nothing evaluates it there
-                return False
-            return found is not None and found.verdict is VerdictKind.PASS
-
-        return tuple(suite.name for suite in self._suites_of(prompt_id) if not passed(suite))
+        suites = self._suites_of(prompt_id)
+        return tuple(suite.name for suite in suites if not passes(self._project, suite, label))
 
     def _suites_of(self, prompt_id: str) -> list[Suite]:
         return [suite for suite in self.suites.values() if suite.target == ("prompt", prompt_id)]
-
-    def _evidence(self, suite: Suite, label: str) -> Experiment | Baseline | None:
-        made = self._planned(suite, Variant(label=label))
-        found = self._project.database.read_now(
-            lambda tx: store.latest(tx, fingerprint=made.fingerprint, finished=True, limit=1)
-        )
-        if found:
-            return found[0]
-        accepted = baseline.read(suite.baseline_file)
-        return accepted if accepted is not None and accepted.fingerprint == made.fingerprint else None
-
-    def _planned(self, suite: Suite, variant: Variant = SERVES) -> Plan:
-        """A plan that is only looked at."""
-        tapes = Tape(self._project.database, self._project.clock, suite.name, None, "off")
-        return plan(self._project, suite, variant, tapes, "exp")
-
-    async def _opened(
-        self, made: Plan, experiment_id: str, *, going_on: bool
-    ) -> tuple[Experiment, list[Result]]:
-        database, now_ms = self._project.database, self._project.clock.now_ms()
-        if going_on:
-            known = await database.read(lambda tx: store.get(tx, experiment_id))
-            if known.fingerprint != made.fingerprint:
-                changed = ", ".join(differing(known.parts, made.parts))
-                raise StateConflict(
-                    f"{experiment_id} cannot go on: what it evaluates has changed since ({changed}).",
-                    hint=f"Begin a new one: roadworthy eval {made.suite.name}",
-                )
-            again = replace(known, status=ExperimentStatus.RUNNING, finished_at=None, verdict=None)
-            await database.write(lambda tx: store.change(tx, again))
-            return again, await database.read(lambda tx: store.results(tx, experiment_id))
-        experiment = Experiment(
-            id=experiment_id,
-            suite=made.suite.name,
-            variant=made.variant,
-            status=ExperimentStatus.RUNNING,
-            parts=dict(made.parts),
-            fingerprint=made.fingerprint,
-            cases=len(made.dataset.cases),
-            repeats=made.suite.settings.repeats,
-            environment=self._project.settings.environment,
-            prompt_hash=made.parts.get("prompt", ""),
-            commit=await asyncio.to_thread(commit_of, self._project.settings.root),
-            started_at=now_ms,
-        )
-
-        def work(tx: sa.Connection) -> None:
-            prompt_store.keep_texts(tx, made.texts, now_ms)
-            store.add(tx, experiment)
-
-        await database.write(work)
-        return experiment, []
-
-    async def _stopped(self, experiment: Experiment) -> None:
-        stopped = replace(experiment, status=ExperimentStatus.STOPPED, cost_usd=await self._cost(experiment))
-        await self._project.database.write(lambda tx: store.change(tx, stopped))
-
-    async def _cost(self, experiment: Experiment, results: Sequence[Result] = ()) -> Decimal:
-        """What its calls cost here, and what its runs cost on their stage."""
-        query = sa.select(sa.func.coalesce(sa.func.sum(calls.c.cost_micro_usd), 0)).where(
-            calls.c.task == experiment.id, calls.c.started_at >= experiment.started_at
-        )
-        here = await self._project.database.read(lambda tx: tx.execute(query).scalar_one())
-        staged = [one.outcome.cost_usd for one in results if "workflow" in experiment.parts]
-        return from_micro_usd(int(here)) + sum(staged, Decimal(0))
 
 
 def again(plan: Plan, experiment_id: str) -> list[str]:
@@ -350,16 +272,3 @@ def _words(mode: Mode, repeats: int | None, *, keep_going: bool) -> tuple[str, .
     words = () if mode == "use" else ("--tape", mode)
     words += () if repeats is None else ("--repeats", str(repeats))
     return (*words, "--keep-going") if keep_going else words
-
-
-def commit_of(root: Path) -> str:
-    """The commit of a project, with `+` where something is not committed; empty outside of git."""
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(root), *words]
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()  # noqa: S603 - fixed words
-
-    try:
-        return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", ".") else "")
-    except (OSError, subprocess.SubprocessError):
-        return ""

@@ -66,6 +66,10 @@ class Variant:
         return next((("--on", f"{kind}:{name}") for kind, name in named.items() if name), ())
 
 
+SERVES = Variant()
+"""What serves."""
+
+
 def variant_of(said: str, project: Project, prompt_id: str | None) -> Variant | None:
     """The variant that a word names: a version's label, a route, or a model; None when it names none.
 
