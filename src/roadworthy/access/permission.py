@@ -25,7 +25,7 @@ class Permission(StrEnum):
     PROMPTS_PROMOTE = "prompts.promote"
     """Let another version of a prompt serve."""
     PROMPTS_OVERRIDE = "prompts.override"
-    """Let a version serve without a passing evaluation, with a reason."""
+    """Let a version serve past its gate (evaluation, inputs, approvers), with a reason."""
     FLAGS_MANAGE = "flags.manage"
     """Set flags, and switch routes."""
     COSTS_READ = "costs.read"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from roadworthy.releases import Release
     from roadworthy.settings import Settings
 
-group = typer.Typer(help="List, show and compare prompts.", no_args_is_help=True)
+group = typer.Typer(help="List, show and compare prompts; say which version serves.", no_args_is_help=True)
 
 
 @command(group, "list")
