@@ -37,7 +37,7 @@ class ClearBody(ReasonBody):
     """Settings are to say again what serves."""
 
     override: bool = False
-    """Without a passing evaluation; takes `prompts.override`, and a reason."""
+    """Pass what is asked of a version; takes `prompts.override`, and a reason."""
 
 
 class PromoteBody(ClearBody):
