@@ -182,7 +182,7 @@ class Executor:
             reason = self._parts.telemetry.scrubber.scrub(rejected.message)[:2000]
             await self._end(context, RunStatus.REJECTED, skip_reason=reason)
             return
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a script's `exit` ends its run, and no worker
             await self._settle(context)
             await self._end(context, RunStatus.DEAD, failure=self._failure(error))
             raise Leave("dead") from error
@@ -321,7 +321,7 @@ class Executor:
             settings.latency_budget_seconds if settings else None
         )
 
-    def _failure(self, error: Exception) -> Failure:
+    def _failure(self, error: BaseException) -> Failure:
         scrub = self._parts.telemetry.scrubber.scrub
         if isinstance(error, StepFailed):
             return Failure(

@@ -52,7 +52,7 @@ class Retry:
                 "Retry needs seconds of at least 0, a factor of at least 1, and a jitter of 0 to 1."
             )
 
-    def again(self, error: Exception, attempt: int) -> bool:
+    def again(self, error: BaseException, attempt: int) -> bool:
         """Whether to try again after `error` in attempt number `attempt` (from 1)."""
         if attempt >= self.attempts or isinstance(error, self.never):
             return False
@@ -68,7 +68,7 @@ class Retry:
         )
 
     def pause_seconds(
-        self, attempt: int, error: Exception, uniform: Callable[[float, float], float] = random.uniform
+        self, attempt: int, error: BaseException, uniform: Callable[[float, float], float] = random.uniform
     ) -> float:
         """How long to wait after attempt number `attempt` failed."""
         pause = min(self.initial_seconds * self.factor ** (attempt - 1), self.max_seconds)

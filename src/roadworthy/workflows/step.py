@@ -206,7 +206,7 @@ class _Attempts:
                 outcome = self._packed({"ok": True, "value": (value := await self._once(step))})
             except DatabaseError:
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever a user's step raises becomes a recorded failure
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's step fails as it likes, also by `exit`
                 failed += 1
                 failure = self._failure(error, failed)
                 if retry.again(error, failed):
@@ -339,7 +339,7 @@ class _Attempts:
                 budget_seconds=budget,
             )
 
-    def _failure(self, error: Exception, failed: int) -> Failure:
+    def _failure(self, error: BaseException, failed: int) -> Failure:
         text = self._parts.telemetry.scrubber.scrub(message_of(error))[:2000]
         return Failure(kind_of(error), text, failed, self._spec.name, self._new.position)
 

@@ -1,6 +1,7 @@
 """Starting runs, and what they return."""
 
 import asyncio
+import sys
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -133,6 +134,38 @@ async def test_a_result_that_cannot_be_stored_is_a_clear_failure_and_not_a_crash
     assert failed.value.kind == InvalidInput.code
     run = await handle.run()
     assert (run.status, run.error_step, run.error_kind) == (RunStatus.DEAD, "handles", "invalid_input")
+
+
+async def test_code_that_ends_the_program_ends_its_run_and_no_worker(running):
+    """`sys.exit` in a step, in a thread or not, and in the body of a workflow: the next run is executed."""
+
+    @running.step
+    def leave() -> None:
+        sys.exit(3)
+
+    @running.step
+    async def quit_at_once() -> None:
+        sys.exit("done here")
+
+    @running.workflow
+    async def scripted(way: str) -> str:
+        match way:
+            case "thread":
+                await leave()
+            case "loop":
+                await quit_at_once()
+            case "body":
+                sys.exit()
+        return way
+
+    told = []
+    for way in ("thread", "loop", "body"):
+        handle = await running.start(scripted, way=way)
+        with pytest.raises(StepFailed):
+            await handle.result(timeout_seconds=20)
+        told.append((await handle.run()).error_message)
+    assert told == ["SystemExit: 3", "SystemExit: done here", "SystemExit: "]
+    assert await (await running.start(scripted, way="on")).result(timeout_seconds=20) == "on"
 
 
 async def test_a_failure_is_the_same_value_live_and_replayed(app, gate):
