@@ -134,10 +134,7 @@ def router(renderer: Renderer) -> APIRouter:
             experiment=experiment,
             told=told,
             drawn=_drawn(told) if told else "",
-            spent=spent(results),
-            scores=[_sure(one) for one in by_evaluator(results)],
-            tags=by_tag(results, {}),
-            failures=_failures(app, results, sees=sees),
+            **await asyncio.to_thread(_figures, app, results, sees=sees),
             answers=len(results),
             most=_MOST_CASES,
             others=[one for one in others if one.id != experiment.id],
@@ -159,6 +156,16 @@ async def _recorded(visit: Visit, experiment_id: str) -> tuple[Experiment, list[
     except NotFound:
         raise nothing_here() from None
     return experiment, await visit.read(lambda tx: store.results(tx, experiment_id))
+
+
+def _figures(app: App, results: Sequence[Result], *, sees: bool) -> dict[str, Any]:
+    """What is counted over all results, for the page; of many it takes seconds."""
+    return {
+        "spent": spent(results),
+        "scores": [_sure(one) for one in by_evaluator(results)],
+        "tags": by_tag(results, {}),
+        "failures": _failures(app, results, sees=sees),
+    }
 
 
 def _drawn(told: Mapping[str, Any]) -> Markup:
