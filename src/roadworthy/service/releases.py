@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Path
 from pydantic import Field
 
 from roadworthy.access import Permission
-from roadworthy.releases import prompt_subject, slots_of
+from roadworthy.releases import Change, prompt_subject, slots_of
 from roadworthy.service.principal import Caller, forbidden, needs, route
 from roadworthy.service.release_model import (
     ArmOut,
@@ -38,6 +38,13 @@ class ClearBody(ReasonBody):
 
     override: bool = False
     """Pass what is asked of a version; takes `prompts.override`, and a reason."""
+
+
+class ServedOut(ChangeOut):
+    """A change of what serves of a prompt."""
+
+    warnings: list[str]
+    """Why calls may fail since; in development, after a rollback or an override nobody refuses that."""
 
 
 class PromoteBody(ClearBody):
@@ -77,6 +84,10 @@ def router(app: "App") -> APIRouter:
     made = APIRouter(tags=["releases"], route_class=StrictRoute)
     changes = route(Permission.PROMPTS_PROMOTE, 404, 409, body=True)
 
+    async def told(change: Change) -> ServedOut:
+        unmet = await app.promotions.unmet(change)
+        return ServedOut(**change_out(change).model_dump(), warnings=list(unmet))
+
     @made.get(
         "/v1/releases",
         summary="List what serves by a release: prompts, routes and flags",
@@ -102,29 +113,29 @@ def router(app: "App") -> APIRouter:
         )
 
     @made.post("/v1/prompts/{prompt}/promote", summary="Let a version serve everybody", **changes)
-    async def promote(caller: Promoter, prompt: Id, body: PromoteBody) -> ChangeOut:
+    async def promote(caller: Promoter, prompt: Id, body: PromoteBody) -> ServedOut:
         _may(caller, body)
-        return change_out(
+        return await told(
             await app.promotions.promote(
                 prompt, body.label, expect=body.expect, reason=body.reason, override=body.override
             )
         )
 
     @made.post("/v1/prompts/{prompt}/split", summary="Let versions share who asks", **changes)
-    async def split(caller: Promoter, prompt: Id, body: SplitBody) -> ChangeOut:
+    async def split(caller: Promoter, prompt: Id, body: SplitBody) -> ServedOut:
         _may(caller, body)
         slots = slots_of(body.shares)
-        return change_out(
+        return await told(
             await app.promotions.split(
                 prompt, slots, expect=body.expect, reason=body.reason, override=body.override
             )
         )
 
     @made.post("/v1/prompts/{prompt}/rollback", summary="Let what served before serve again", **changes)
-    async def rollback(caller: Promoter, prompt: Id, body: ReasonBody) -> ChangeOut:
+    async def rollback(caller: Promoter, prompt: Id, body: ReasonBody) -> ServedOut:
         del caller
         await app.promotions.serving(prompt)
-        return change_out(await app.promotions.rollback(prompt, expect=body.expect, reason=body.reason))
+        return await told(await app.promotions.rollback(prompt, expect=body.expect, reason=body.reason))
 
     @made.post("/v1/prompts/{prompt}/clear", summary="Let settings say again what serves", **changes)
     async def clear(caller: Promoter, prompt: Id, body: ClearBody) -> ChangeOut:

@@ -48,6 +48,21 @@ async def test_an_approver_promotes_splits_and_rolls_back(desk):
     assert older["changes"][0]["by"].startswith("person_")
 
 
+async def test_what_calls_may_fail_on_since_a_change_is_told(prompts, serve, tmp_path):
+    """In development nobody refuses a version that takes other inputs; the answer warns, both ways."""
+    more = "---\ninputs: {tone: str}\n---\n# user\n{{ tone }}\n"
+    (tmp_path / "prompts" / "reply" / "v3.md").write_text(more)
+    client = await (await serve(work=False)).person(Grant(Role.APPROVER))
+    plain = await client.post("/v1/prompts/reply/promote", json={"label": "v1"})
+    there = await client.post("/v1/prompts/reply/promote", json={"label": "v3"})
+    back = await client.post("/v1/prompts/reply/rollback", json={})
+    assert [one.json()["warnings"] for one in (plain, there, back)] == [
+        ["reply@v1: it does not take the input 'tone', which v3 takes."],
+        ["reply@v3: it needs the input 'tone', which v1 does not take."],
+        ["reply@v1: it does not take the input 'tone', which v3 takes."],
+    ]
+
+
 async def test_a_change_of_what_was_not_looked_at_is_a_conflict(desk):
     """The second of two who looked at the same is told."""
     client = await desk.person(Grant(Role.APPROVER))
