@@ -10,7 +10,7 @@ import importlib.util
 import shutil
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
@@ -175,16 +175,21 @@ async def _seed(app: App) -> None:
 
 @pytest.fixture(scope="session")
 def desk_with(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Live]]:
-    """Start a service whose settings say more than the project's; one of a process works, and has a past."""
+    """Start a service whose settings say more than the project's, with more files or not.
+
+    One of a process works, and has a past.
+    """
     with ExitStack() as stack, SimulatedProvider(rules=[answers]) as provider:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("FIRST_URL", provider.base_url)
 
-        def started(more: str = "", *, works: bool = False) -> Live:
+        def started(more: str = "", files: Mapping[str, str] | None = None, *, works: bool = False) -> Live:
             folder = tmp_path_factory.mktemp("desk") / "project"
             shutil.copytree(PROJECT, folder, ignore=shutil.ignore_patterns("__pycache__"))
             with (folder / "roadworthy.toml").open("a") as settings:
                 settings.write(f"\n{more}\n")
+            for name, text in (files or {}).items():
+                (folder / name).write_text(text)
             return stack.enter_context(Live(folder, works=works))
 
         yield started

@@ -65,8 +65,9 @@ def test_versions_share_until_the_settings_say_again(browse):
 
 @pytest.fixture(scope="module")
 def strict(desk_with):
-    """Another desk, where a version takes a passing evaluation."""
-    return desk_with("[releases]\nrequire_eval = true")
+    """Another desk, where a version takes a passing evaluation, and the newest takes one more input."""
+    toned = "---\ninputs: {ticket: str, tone: str}\n---\n# user\n{{ ticket }} {{ tone }}\n"
+    return desk_with("[releases]\nrequire_eval = true", {"prompts/triage/v3.md": toned})
 
 
 def test_a_refusal_names_the_evaluation_and_an_owner_overrides_it(strict, browse, accessible):
@@ -85,9 +86,11 @@ def test_a_refusal_names_the_evaluation_and_an_owner_overrides_it(strict, browse
     page.get_by_role("button", name="Override").click()
     page.get_by_role("dialog").get_by_role("button", name="Override").click()
     expect(page.get_by_role("status").first).to_have_text("v1 serves in development.")
-    newest = page.get_by_role("region", name="What serves").locator("tbody tr").first
+    panel = page.get_by_role("region", name="What serves")
     for said in ("override", "Olga Owner", "v2 is <down>"):
-        expect(newest).to_contain_text(said)
+        expect(panel.locator("tbody tr").first).to_contain_text(said)
+    expect(panel.get_by_role("status")).to_contain_text("it does not take the input 'tone', which v3 takes.")
+    accessible(page)
 
 
 def refuse(page, label):

@@ -175,10 +175,12 @@ async def _serving(
     app, (release, default) = visit.app, serves
     subject = prompt_subject(default.prompt_id)
     now = serving.shares_now(release, default.label)
+    changes = await app.releases.history(subject, limit=_CHANGES)
     return {
         "release": release,
         "serving": [(arm.name, arm.share) for arm in release.arms] if release else [(default.label, 1.0)],
-        "changes": await app.releases.history(subject, limit=_CHANGES),
+        "changes": changes,
+        "unmet": await app.promotions.unmet(changes[0]) if changes else (),
         "promotes": visit.principal.may(Permission.PROMPTS_PROMOTE),
         "needs_eval": app.promotions.needs_eval,
         "settings_say": default.label,
