@@ -126,10 +126,13 @@ async def status(
             row["text"],
             last["at"] if last else "",
             by,
-            last["reason"] if last else "the settings",
+            last["reason"] if last else "the settings" if row["chosen"] else "it is the newest",
         )
         made.add_row(*(terminal.clean(cell, most=80) for cell in cells))
     terminal.show(made)
+    if app.promotions.needs_eval:
+        for row in rows:
+            _tell_open(row)
     if prompt and rows[0]["changes"]:
         _show_history(rows[0]["changes"])
 
@@ -159,14 +162,29 @@ async def _warn(app: "App", change: "Change") -> None:
         terminal.say(terminal.clean(f"warning: {said} Calls may fail."), errors=True, style="yellow")
 
 
+def _tell_open(row: dict[str, Any]) -> None:
+    """Say where a newer version would serve without having been promoted."""
+    from roadworthy.cli import terminal
+
+    if not row["chosen"]:
+        prompt, label = (terminal.clean(row[name]) for name in ("id", "text"))
+        terminal.say(
+            f"Nothing says which version of {prompt} serves here: a newer one would, once there is one. "
+            f"To choose: roadworthy prompts promote {prompt} {label}",
+            style="yellow",
+        )
+
+
 async def _row(app: "App", prompt_id: str, *, all_changes: bool) -> dict[str, Any]:
     from roadworthy.releases import arm_json, prompt_subject
 
     release, default = await app.promotions.serving(prompt_id)
+    named = app.settings.prompts.get(prompt_id)
     changes = await app.releases.history(prompt_subject(prompt_id), limit=_MOST_CHANGES if all_changes else 1)
     return {
         "id": prompt_id,
         "source": "release" if release else "settings",
+        "chosen": bool(release or (named and named.version)),
         "revision": release.revision if release else 0,
         "text": shares_text(release.arms) if release else default.label,
         "arms": [arm_json(arm) for arm in release.arms]

@@ -39,9 +39,20 @@ def run(project, fresh_database_url, monkeypatch, capsys):
     return call
 
 
+def test_a_prompt_of_which_nobody_chose_a_version_is_told(run, monkeypatch) -> None:
+    """Where a version takes an evaluation, a newer file would serve without one; not once one is chosen."""
+    monkeypatch.setenv("ROADWORTHY__RELEASES__REQUIRE_EVAL", "true")
+    assert "a newer one would" in run("prompts", "status")
+    run("prompts", "promote", "reply", "v2", "--reason", "as it is")
+    assert "a newer one would" not in run("prompts", "status")
+    run("prompts", "clear", "reply")
+    monkeypatch.setenv("ROADWORTHY__PROMPTS__REPLY__VERSION", "v2")
+    assert "a newer one would" not in run("prompts", "status")
+
+
 def test_a_version_is_promoted_split_and_rolled_back(run) -> None:
     """Status tells at each point what serves, since when, by whom and why."""
-    assert "the settings" in run("prompts", "status")
+    assert "it is the newest" in run("prompts", "status")
     assert "reply in development: v1 serves (before: v2)." in run(
         "prompts", "promote", "reply", "v1", "--reason", "v2 rambles"
     )
